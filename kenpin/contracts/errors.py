@@ -1,0 +1,57 @@
+"""Every error that Kenpin raises on purpose.
+
+    KenpinError
+    ├── BadInput               what the user gave cannot be used         (exit 2)
+    │   ├── PictureRefused     not a picture, truncated, too large, ...
+    │   ├── InstructionRefused empty or far too long
+    │   └── FileRefused        a criteria, suite or manifest file that cannot be read as such
+    ├── ToolInputError         a tool cannot work on what it was given; becomes a refused step
+    ├── StoreError             a record is missing or is not what was stored
+    ├── MissingExtra           an optional part is not installed          (exit 3)
+    └── Unavailable            a server or model that was asked for       (exit 3)
+"""
+
+
+class KenpinError(Exception):
+    """Root of the tree. Its text is one line: what was wrong, what was expected, what to do."""
+
+    exit_code = 2
+
+
+class BadInput(KenpinError):
+    """What the user gave cannot be used."""
+
+
+class PictureRefused(BadInput):
+    """The file is not a picture that can be inspected."""
+
+
+class InstructionRefused(BadInput):
+    """The instruction is empty or too long."""
+
+
+class FileRefused(BadInput):
+    """A criteria, suite or manifest file cannot be read as such."""
+
+
+class ToolInputError(KenpinError):
+    """A tool cannot work on what it was given. `agent.toolcall` turns it into a refused step."""
+
+
+class StoreError(KenpinError):
+    """A stored record is missing or is not what was stored."""
+
+
+class MissingExtra(KenpinError):
+    """An optional part is not installed."""
+
+    exit_code = 3
+
+    def __init__(self, what: str, *, extra: str) -> None:
+        super().__init__(f"{what} needs an optional part; install it with: pip install 'kenpin[{extra}]'")
+
+
+class Unavailable(KenpinError):
+    """A server or model that was asked for does not answer or cannot do what is needed."""
+
+    exit_code = 3

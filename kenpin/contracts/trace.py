@@ -1,0 +1,130 @@
+"""The trace, version 1: what was asked, what was done, what was answered and on what evidence."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kenpin.contracts.verdict import Verdict
+from kenpin.contracts.view import Box
+
+Unit = Literal["px", "px2", "mm", "mm2", "deg", ""]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PlannerInfo(_Record):
+    """Which planner ran. Named in the trace and on every screen."""
+
+    backend: str
+    """`embedded`, `vllm`, `local` or `scripted`."""
+    model: str
+    prompt: str
+    """Id and version of the prompt or instruction store."""
+    prompt_sha256: str | None = None
+    adapter: str | None = None
+
+
+class TraceImage(_Record):
+    """An uploaded picture."""
+
+    id: str
+    role: str
+    sha256: str
+    """Of the upright picture as stored, which boxes refer to."""
+    upload_sha256: str | None = None
+    """Of the file as the user gave it."""
+    width: int
+    height: int
+    mm_per_px: float | None = None
+
+
+class Finding(_Record):
+    """A region that a tool reports, in pixels of the original upload."""
+
+    id: str
+    type: str
+    box: Box
+    score: float
+    """0 to 1, grows with the evidence."""
+    type_score: float | None = None
+    outline: tuple[tuple[int, int], ...] = ()
+    """Polygon around the region, original pixels; empty if only the box is known."""
+    area_px: float | None = None
+    steps: tuple[int, ...] = ()
+
+
+class Measure(_Record):
+    """A measured number."""
+
+    quantity: str
+    value: float
+    unit: Unit
+    uncertainty: float | None = None
+    """Half width of the interval that covers the truth in 95 % of cases, in the same unit."""
+    of: str | None = None
+    """Id of the finding or object."""
+    step: int
+
+
+class Step(_Record):
+    """One tool call and what came of it."""
+
+    n: int
+    """Counts from 1 through the whole conversation, so that a citation names one step only."""
+    tool: str
+    why: str
+    args: dict[str, Any]
+    status: Literal["ok", "refused", "failed"]
+    result: dict[str, Any] = Field(default_factory=dict)
+    error: str | None = None
+    """What was wrong, in one line, if the status is not ok."""
+    boxes: tuple[Box, ...] = ()
+    view: str | None = None
+    """The view that the step made or, for tools that make none, worked on."""
+    evidence: tuple[str, ...] = ()
+    """sha256 of each picture shown for this step."""
+    ms: float
+
+
+class Answer(_Record):
+    """How a turn ended."""
+
+    kind: Literal["answer", "question", "refusal"]
+    text: str
+    verdict: Verdict | None
+    rule: str | None
+    """Name of the rule that the verdict follows from."""
+    findings: tuple[Finding, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    cites: tuple[int, ...] = ()
+    unverified: tuple[str, ...] = ()
+    """Claims in `text` that no cited step supports."""
+    reasons: tuple[str, ...] = ()
+    """Why the verdict is not better than it is, one line each."""
+
+
+class Turn(_Record):
+    """What the user said, the steps that followed, and the answer."""
+
+    say: str
+    steps: tuple[Step, ...] = ()
+    answer: Answer | None = None
+    sent: tuple[dict[str, Any], ...] = ()
+    """For planners that look at pictures: view id and pixel size of each picture sent."""
+    ms: float | None = None
+
+
+class Trace(_Record):
+    """One inspection from upload to the last answer."""
+
+    version: Literal[1] = 1
+    id: str
+    created: datetime
+    planner: PlannerInfo
+    images: tuple[TraceImage, ...]
+    views: tuple[dict[str, Any], ...] = ()
+    """Every view with its transform to the original (see `kenpin.contracts.view.View`)."""
+    turns: tuple[Turn, ...] = ()
