@@ -12,7 +12,6 @@ from tools.reading.codes import Code, read_codes
 from tools.reading.lines import Line, read_lines, read_more
 from tools.spec import OnView, Patch, Region, Report, Tool, ToolResult, Workbench, patch
 
-
 NAMES = {"serial": "serial number", "lot": "lot number"}
 
 
