@@ -1,0 +1,93 @@
+"""A whole inspection without samples: scale, search, gate."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from kenpin.contracts.view import Box, RgbImage
+from tools.detection.blind import Found, Search, search
+from tools.detection.gate import Evenness
+from tools.detection.outcome import Inspection, Region
+from tools.detection.shapes import outline
+
+WORK_AREA = 1_300_000
+"""Larger pictures are searched at this many pixels."""
+SMALLEST = 48
+UNLIKE, DRIFT = 0.25, 0.6
+"""Limits of `Evenness` for a surface that counts as even; drawn textures have at most 0.1 and 0.3, machined parts with
+edges and shadows at least 0.4 and 0.8."""
+CROWD = 15
+
+
+def reduced(pixels: RgbImage, area: int = WORK_AREA) -> tuple[RgbImage, float]:
+    """The picture at no more than `area` pixels, and by how much it was reduced (1 or more)."""
+    height, width = pixels.shape[:2]
+    factor = max(1.0, float(np.sqrt(height * width / area)))
+    if factor == 1.0:
+        return pixels, 1.0
+    size = (max(1, round(width / factor)), max(1, round(height / factor)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8), factor
+
+
+def gate(found: Search) -> tuple[bool, str]:
+    """Whether finding nothing means that nothing is there, and the key of the reason."""
+    even: Evenness = found.even
+    broken = (("clipped", even.clipped > 0.3), ("empty", even.rough < 0.45), ("blurred", even.fine < 0.5),
+              ("structured", found.sorted.border or even.unlike > UNLIKE or even.drift > DRIFT or even.seen < 0.5),
+              ("too_many", len(found.found) > CROWD))
+    for code, holds in broken:
+        if holds:
+            return False, code
+    if found.sorted.belongs:
+        return True, "marks_left_out"
+    return True, "plain_surface" if even.rough < 3 else "textured_even"
+
+
+def scaled(region: Region, factor: float, picture: tuple[int, ...]) -> Region:
+    """A region of the reduced picture in pixels of the picture itself."""
+    if factor == 1.0:
+        return region
+    x0, y0, x1, y1 = (v * factor for v in region.box)
+    box: Box = (max(int(np.floor(x0)), 0), max(int(np.floor(y0)), 0),
+                min(int(np.ceil(x1)), picture[1]), min(int(np.ceil(y1)), picture[0]))
+    return replace(region, box=box, outline=region.outline * factor, area=region.area * factor**2,
+                   length=region.length * factor, width=region.width * factor)
+
+
+def region_of(found: Found) -> Region:
+    """A found spot as a region, with its outline simplified to within a pixel."""
+    points = outline(found.spot)
+    shape = found.shape
+    return Region(kind=found.kind, kind_score=found.kind_score, score=found.score, box=found.spot.box,
+                  outline=polygon(points), area=shape.area, length=shape.length, width=shape.width)
+
+
+def polygon(points: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """(N, 2) outline of pixel centres to (M, 2) corners, at most 80 of them."""
+    allowed = 0.8
+    simple = cv2.approxPolyDP(points.reshape(-1, 1, 2), allowed, True)
+    while len(simple) > 80:
+        allowed *= 1.6
+        simple = cv2.approxPolyDP(points.reshape(-1, 1, 2), allowed, True)
+    return np.asarray(simple.reshape(-1, 2) + 0.5, np.float64)
+
+
+def inspect_alone(pixels: RgbImage) -> Inspection:
+    """Inspect a picture without any sample of how it should look.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB. Never written to.
+    """
+    small, factor = reduced(pixels)
+    if min(small.shape[:2]) < SMALLEST:
+        heat = np.zeros(small.shape[:2], np.float32)
+        return Inspection((), heat, 0.0, False, "too_small", "none", 0, "too small to say")
+    result = search(small)
+    decided, code = gate(result)
+    regions = tuple(scaled(region_of(f), factor, pixels.shape) for f in result.found)
+    peak = float(result.heat.max())
+    score = max([r.score for r in regions], default=min(0.49, 0.5 * peak))
+    surface = "even texture" if result.even.rough >= 3 else "plain"
+    return Inspection(regions, result.heat, score, decided, code, "none", 0,
+                      surface if decided else "structured" if code in {"structured", "too_many"} else code)
