@@ -39,6 +39,8 @@ class TraceImage(_Record):
     width: int
     height: int
     mm_per_px: float | None = None
+    notes: tuple[str, ...] = ()
+    """What was done to the file to make it a picture: turned upright, alpha flattened, 16 bit reduced."""
 
 
 class Finding(_Record):

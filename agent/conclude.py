@@ -1,0 +1,110 @@
+"""The end of a turn: verdict by rule, claims against steps, and the turn as it stands in the trace."""
+
+from typing import Any
+
+from agent.grounding import cited, contradicts, unverified
+from agent.language.limits import said_limits
+from agent.policy import SEARCHES, Evidence, Judgement, judge
+from agent.record import Recorder
+from agent.state import Setup, State
+from agent.wording import reply
+from kenpin.contracts.trace import Answer, Finding, Measure, Step, Turn
+from kenpin.contracts.verdict import Criterion, Verdict
+
+
+def conclude_turn(state: State, recorder: Recorder) -> tuple[dict[str, Any], Answer]:
+    """Judge a finished turn.
+
+    Returns:
+        The update of the graph's state (the finished turn, and a clean slate for the next), and the answer.
+    """
+    setup = Setup.model_validate(state["setup"])
+    steps = [Step.model_validate(step) for step in state["steps"]]
+    earlier = [Step.model_validate(step) for turn in state["turns"] for step in turn["steps"]]
+    answer = _answer(state, setup, steps, earlier, recorder.limit(state))
+    turn = Turn(say=state["say"], steps=tuple(steps), answer=answer, sent=tuple(state["sent"]),
+                ms=round(state["spent_ms"], 1))
+    return {"turns": [turn.model_dump(mode="json")], "steps": [], "sent": []}, answer
+
+
+def _answer(state: State, setup: Setup, steps: list[Step], earlier: list[Step], limit: str | None) -> Answer:
+    ending = state["ending"]
+    findings, measures = _findings(steps, earlier, ending), _measures(steps)
+    if ending is None:
+        return _cut_off(state, setup, steps, findings, measures, limit or "limit.unknown")
+    args = ending["args"]
+    if ending["tool"] == "ask":
+        return Answer(kind="question", text=args["question"], verdict=None, rule=None, findings=findings,
+                      measures=measures, cites=cited(args["question"]))
+    text = str(args["text"])
+    if args["kind"] == "refusal":
+        return Answer(kind="refusal", text=text, verdict=None, rule=None, cites=cited(text))
+    evidence = _evidence(state, setup, steps, earlier, findings, measures, asked=bool(args["judged"]))
+    known = [value for limit in evidence.limits for value in (limit.value, limit.upper) if value is not None]
+    if state["scale"]:
+        known.append(float(state["scale"]["mm_per_px"]))
+    claims = unverified(text, [*earlier, *steps], said=" ".join(_words(state)), known=known)
+    outcome = judge(evidence, problems=[f"claim.unverified:{claim}" for claim in claims])
+    if (claim := contradicts(text, outcome.verdict)) and not _only_about_part(outcome, findings, args):
+        claims = (*claims, claim)
+        outcome = Judgement(Verdict.UNCERTAIN, outcome.rule, (*outcome.reasons, f"claim.contradicts:{claim}"))
+    if claims and outcome.verdict is None:
+        outcome = Judgement(Verdict.UNCERTAIN, "grounding", tuple(f"claim.unverified:{claim}" for claim in claims))
+    return Answer(kind="answer", text=text, verdict=outcome.verdict, rule=outcome.rule, findings=findings,
+                  measures=measures, cites=cited(text), unverified=claims, reasons=outcome.reasons)
+
+
+def _only_about_part(outcome: Judgement, findings: tuple[Finding, ...], args: dict[str, Any]) -> bool:
+    """"No scratches found" may stand beside an open or bad verdict that rests on something else the answer names."""
+    return outcome.verdict is Verdict.UNCERTAIN or bool(set(args["about"]) & {f.id for f in findings})
+
+
+def _cut_off(state: State, setup: Setup, steps: list[Step], findings: tuple[Finding, ...],
+             measures: tuple[Measure, ...], limit: str) -> Answer:
+    text = reply("cut_off", setup.lang, state["say"], limit=limit, last=steps[-1] if steps else None)
+    return Answer(kind="answer", text=text, verdict=Verdict.UNCERTAIN, rule="limits", findings=findings,
+                  measures=measures, cites=cited(text), reasons=(limit,))
+
+
+def _words(state: State) -> list[str]:
+    return [*(turn["say"] for turn in state["turns"]), state["say"]]
+
+
+def _evidence(state: State, setup: Setup, steps: list[Step], earlier: list[Step], findings: tuple[Finding, ...],
+              measures: tuple[Measure, ...], *, asked: bool) -> Evidence:
+    said = said_limits(state["say"])
+    limits: tuple[Criterion, ...] = said.limits or (setup.criteria.limits if setup.criteria else ())
+    subject = {key for key, view in state["views"].items() if view["source"] == "v0"}
+    checks = [s for s in (*earlier, *steps) if s.tool == "check_image" and s.status == "ok" and s.view in subject]
+    return Evidence(steps=steps, findings=findings, measures=measures, limits=limits, only=said.only, ignore=said.ignore,
+                    labels={key: str(region["label"]) for key, region in state["regions"].items()},
+                    quality=checks[-1] if checks else None, asked=asked)
+
+
+def _findings(steps: list[Step], earlier: list[Step], ending: dict[str, Any] | None) -> tuple[Finding, ...]:
+    """Findings of this turn's searches, and earlier ones that the answer says it is about."""
+    about = set(ending["args"].get("about", ())) if ending else set()
+    found: dict[str, Finding] = {}
+    for step in (*earlier, *steps):
+        if step.tool in SEARCHES and step.status == "ok":
+            for data in step.result.get("findings", ()):
+                if step in steps or data["id"] in about:
+                    found[data["id"]] = Finding(
+                        id=data["id"], type=data["type"], box=data["box"], score=data["score"],
+                        type_score=data.get("type_score"), outline=data.get("outline", ()),
+                        area_px=data.get("area_px"), steps=(step.n,))
+    return tuple(sorted(found.values(), key=lambda f: -f.score))
+
+
+def _measures(steps: list[Step]) -> tuple[Measure, ...]:
+    measures = []
+    for step in steps:
+        if step.status != "ok":
+            continue
+        if step.tool == "measure":
+            measures.append(Measure(step=step.n, **{key: step.result.get(key) for key in (
+                "quantity", "value", "unit", "uncertainty", "of")}))
+        elif step.tool == "count":
+            measures.append(Measure(quantity="count", value=step.result["count"], unit="", uncertainty=0.0,
+                                    of=step.result.get("what"), step=step.n))
+    return tuple(measures)

@@ -1,0 +1,33 @@
+"""What a caller sees while a turn runs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kenpin.contracts.trace import Answer, Step
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A tool is about to run."""
+
+    n: int
+    tool: str
+    why: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A tool has run; its evidence can be read from the picture store."""
+
+    step: Step
+
+
+@dataclass(frozen=True)
+class TurnEnded:
+    """The answer is ready and part of the trace."""
+
+    answer: Answer
+
+
+Event = StepStarted | StepDone | TurnEnded

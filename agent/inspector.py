@@ -1,0 +1,156 @@
+"""One inspection from outside: start it, say something, get events and a trace; go on after a crash."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from agent.events import Event, TurnEnded
+from agent.graph import Graph, build
+from agent.planners.base import Planner
+from agent.record import Recorder
+from agent.state import Setup
+from kenpin.contracts.errors import InstructionRefused, StoreError
+from kenpin.contracts.ports import TraceStore
+from kenpin.contracts.trace import Answer, Step, Trace, TraceImage, Turn
+from kenpin.contracts.verdict import Criteria
+from kenpin.contracts.view import RgbImage, Role, View, ViewKind
+from tools.spec import Scale
+
+MAX_INSTRUCTION = 8000
+"""Characters. Longer texts are no instructions, and a model's context is finite."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture that was let in, with what the trace says of it."""
+
+    pixels: RgbImage
+    upload_sha256: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an inspection starts from."""
+
+    subject: Photo
+    references: Sequence[Photo] = ()
+    good: Sequence[Photo] = ()
+    mm_per_px: float | None = None
+    criteria: Criteria | None = None
+    product: str | None = None
+    lang: str = "auto"
+
+
+@dataclass
+class Inspector:
+    """Runs turns of one planner over one set of tools and stores."""
+
+    planner: Planner
+    recorder: Recorder
+    traces: TraceStore
+    checkpointer: BaseCheckpointSaver[Any]
+    _graph: Graph = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._graph = build(self.planner, self.recorder, self.checkpointer)
+
+    def start(self, material: Material, *, inspection_id: str | None = None) -> str:
+        """Store the pictures and return the id of a new inspection."""
+        setup, views = self._setup(material, inspection_id or new_id())
+        scale = None if material.mm_per_px is None else Scale(material.mm_per_px, origin="configured").__dict__
+        state = {"setup": setup.model_dump(mode="json"), "messages": [], "regions": {}, "scale": scale, "turns": [],
+                 "views": {v.id: v.model_dump(mode="json") for v in views}, **_clean("")}
+        self._graph.update_state(_config(setup.id), state, as_node="conclude")
+        self._save(setup.id)
+        return setup.id
+
+    def say(self, inspection_id: str, instruction: str) -> Iterator[Event]:
+        """Run one turn and yield its events as they happen; the last one is `TurnEnded`.
+
+        Raises:
+            InstructionRefused: The instruction is empty or longer than `MAX_INSTRUCTION`.
+            StoreError: There is no such inspection, or its last turn has not ended: `resume` it first.
+        """
+        text = instruction.strip()
+        if not text:
+            raise InstructionRefused("the instruction is empty; say what to look at, for instance: Look for scratches.")
+        if len(text) > MAX_INSTRUCTION:
+            raise InstructionRefused(f"the instruction has {len(text)} characters; at most {MAX_INSTRUCTION}, shorten it")
+        snapshot = self._graph.get_state(_config(inspection_id))
+        if not snapshot.values:
+            raise StoreError(f"there is no inspection {inspection_id!r}")
+        if snapshot.next:
+            raise StoreError(f"the last turn of {inspection_id} has not ended; go on with it first")
+        yield from self._run(inspection_id, {"messages": [HumanMessage(content=text)], **_clean(text)})
+
+    def resume(self, inspection_id: str) -> Iterator[Event]:
+        """Go on with a turn that was interrupted, from its last step. Yields nothing if none was."""
+        if self._graph.get_state(_config(inspection_id)).next:
+            yield from self._run(inspection_id, None)
+
+    def trace(self, inspection_id: str) -> Trace:
+        """The trace as it stands, with the steps of a turn that has not ended."""
+        values = self._graph.get_state(_config(inspection_id)).values
+        if not values:
+            raise StoreError(f"there is no inspection {inspection_id!r}")
+        setup = Setup.model_validate(values["setup"])
+        turns = [Turn.model_validate(turn) for turn in values["turns"]]
+        if values["steps"]:
+            open_steps = tuple(Step.model_validate(step) for step in values["steps"])
+            turns.append(Turn(say=values["say"], steps=open_steps))
+        return Trace(id=setup.id, created=datetime.fromisoformat(setup.created), planner=self.planner.info,
+                     images=setup.images, views=tuple(values["views"].values()), turns=tuple(turns))
+
+    def _run(self, inspection_id: str, update: dict[str, Any] | None) -> Iterator[Event]:
+        for event in self._graph.stream(update, _config(inspection_id), stream_mode="custom", durability="sync"):
+            if isinstance(event, TurnEnded):
+                self._save(inspection_id)
+            yield event  # type: ignore[misc]
+        self._save(inspection_id)
+
+    def _save(self, inspection_id: str) -> None:
+        self.traces.save(self.trace(inspection_id))
+
+    def _setup(self, material: Material, inspection_id: str) -> tuple[Setup, list[View]]:
+        images, views = [], []
+        photos = [(Role.SUBJECT, material.subject), *((Role.REFERENCE, photo) for photo in material.references)]
+        for number, (role, photo) in enumerate(photos):
+            height, width = photo.pixels.shape[:2]
+            view = View(id=f"v{number}", source=f"v{number}", kind=ViewKind.UPLOAD, role=role, width=width, height=height,
+                        sha256=self.recorder.pictures.put(photo.pixels))
+            views.append(view)
+            images.append(TraceImage(id=view.id, role=role.value, sha256=view.sha256, width=width, height=height,
+                                     upload_sha256=photo.upload_sha256, notes=photo.notes,
+                                     mm_per_px=material.mm_per_px if role is Role.SUBJECT else None))
+        good = tuple(self.recorder.pictures.put(photo.pixels) for photo in material.good)
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        return Setup(id=inspection_id, created=created, lang=material.lang, product=material.product,
+                     images=tuple(images), good=good, criteria=material.criteria), views
+
+
+def answer_of(events: Iterator[Event]) -> Answer:
+    """Run a turn to its end and return the answer."""
+    for event in events:
+        if isinstance(event, TurnEnded):
+            return event.answer
+    raise StoreError("the turn ended without an answer")
+
+
+def new_id() -> str:
+    """A new inspection's id: sorts by time, cannot be guessed."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
+
+def _clean(say: str) -> dict[str, Any]:
+    """Channels of a turn at its start."""
+    return {"say": say, "steps": [], "sent": [], "spent_ms": 0.0, "planned": 0, "invalid": 0, "ending": None}
+
+
+def _config(inspection_id: str) -> Any:
+    return {"configurable": {"thread_id": inspection_id}, "recursion_limit": 1000}

@@ -1,0 +1,30 @@
+"""Which planners there are. An explicit table; each is imported when it is asked for."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+from agent.planners.base import Planner
+from kenpin.config import Settings
+from kenpin.contracts.errors import BadInput
+from tools.spec import Tool
+
+PLANNERS: Mapping[str, tuple[str, str]] = {
+    "embedded": ("agent.planners.embedded", "embedded_planner"),
+    "vllm": ("agent.planners.vllm_server", "vllm_planner"),
+    "local": ("agent.planners.hf_local", "local_planner"),
+}
+
+
+def planner_named(name: str, settings: Settings, tools: Mapping[str, Tool]) -> Planner:
+    """Build a planner.
+
+    Raises:
+        BadInput: There is no planner of this name.
+        MissingExtra: It needs an optional part that is not installed.
+        Unavailable: Its server or model does not answer.
+    """
+    if name not in PLANNERS:
+        raise BadInput(f"there is no planner {name!r}; choose one of {', '.join(PLANNERS)}")
+    module, function = PLANNERS[name]
+    build: Callable[[Settings, Mapping[str, Tool]], Planner] = getattr(import_module(module), function)
+    return build(settings, tools)

@@ -1,0 +1,163 @@
+"""The case base in Chroma: in this process by default, or on a Chroma server."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kenpin.cases.likeness import PARTS, Asked, Part, Vectors, describe_case, describe_query, ranked
+from kenpin.contracts.case import Case, CaseHit, CaseQuery
+from kenpin.contracts.errors import StoreError, Unavailable
+from kenpin.contracts.ports import Embedder
+from kenpin.contracts.view import RgbImage
+
+FOLDED_AWAY = 12
+"""Times as many candidates are fetched as asked for, since a case has several vectors and a part several cases."""
+
+FEWEST_CANDIDATES = 60
+
+
+class ChromaCases:
+    """Implements `CaseStore`. Vectors are always made here by `embedder`, never by Chroma, and nothing is sent home.
+
+    One collection for each part of a case (region, picture, words). The case itself lies as JSON with its picture
+    vector. Give `folder` for a store in this process, or `host` and `port` for a server.
+    """
+
+    def __init__(self, embedder: Embedder, *, folder: Path | None = None, host: str | None = None,
+                 port: int = 8000, name: str = "kenpin-cases") -> None:
+        if (folder is None) == (host is None):
+            raise StoreError("the case base needs either a folder or a server's host, not both")
+        self._embedder, self._folder, self._host, self._port, self._name = embedder, folder, host, port, name
+
+    @cached_property
+    def _client(self) -> Any:
+        # Importing chromadb takes longer than everything else at start-up, so it waits for the first search.
+        import chromadb
+        from chromadb.config import Settings
+
+        quiet = Settings(anonymized_telemetry=False)
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return chromadb.PersistentClient(path=str(self._folder), settings=quiet)
+        try:
+            return chromadb.HttpClient(host=self._host or "", port=self._port, settings=quiet)
+        except (ValueError, OSError) as exc:
+            raise self._unavailable() from exc
+
+    @cached_property
+    def _collections(self) -> dict[Part, Any]:
+        return {part: self._collection(part) for part in PARTS}
+
+    def _collection(self, part: Part) -> Any:
+        from chromadb.errors import NotFoundError
+
+        name = f"{self._name}-{part}"
+        try:
+            found = self._client.get_collection(name, embedding_function=None)
+        except NotFoundError:
+            return self._client.create_collection(
+                name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}},
+                metadata={"embedder": self._embedder.name})
+        made_by = (found.metadata or {}).get("embedder")
+        if made_by != self._embedder.name:
+            raise StoreError(f"the case base was made with embedder {made_by}, not {self._embedder.name}; "
+                             "go back to it, or export the cases and add them to a new case base")
+        return found
+
+    def add(self, case: Case, *, pixels: RgbImage) -> None:
+        """Add or replace a case by its id; `pixels` is the whole picture."""
+        vectors = describe_case(self._embedder, case, pixels)
+        about = {"case": case.id, "product": case.product, "defect_type": case.defect_type,
+                 "disposition": case.disposition, "part": case.part or ""}
+
+        def store() -> None:
+            # The picture's record goes last: it makes the case exist, so an interrupted `add` leaves none half there.
+            self._forget(case.id)
+            for part in ("region", "words", "picture"):
+                ids = [f"{case.id}#{i}" for i in range(len(vectors[part]))] if part != "picture" else [case.id]
+                self._collections[part].upsert(
+                    ids=ids, embeddings=vectors[part], metadatas=[about] * len(ids),
+                    documents=[case.model_dump_json() if part == "picture" else case.id] * len(ids))
+
+        self._reached(store)
+
+    def remove(self, case_id: str) -> None:
+        """Withdraw a case; one that is not there is no error."""
+        self._reached(lambda: self._forget(case_id))
+
+    def _forget(self, case_id: str) -> None:
+        for part in PARTS[1], PARTS[0], PARTS[2]:
+            self._collections[part].delete(where={"case": case_id})
+
+    def get(self, case_id: str) -> Case:
+        """One case."""
+        found = self._reached(lambda: self._collections["picture"].get(ids=[case_id], include=["documents"]))
+        if not found["ids"]:
+            raise StoreError(f"there is no case {case_id}; `kenpin cases list` shows all")
+        return Case.model_validate_json(found["documents"][0])
+
+    def all(self) -> Sequence[Case]:
+        """Every case, by id."""
+        found = self._reached(lambda: self._collections["picture"].get(include=["documents"]))
+        return sorted((Case.model_validate_json(text) for text in found["documents"]), key=lambda case: case.id)
+
+    def search(self, query: CaseQuery, *, region: RgbImage | None = None,
+               picture: RgbImage | None = None) -> Sequence[CaseHit]:
+        """Best cases first. Chroma finds the candidates; likeness is then computed exactly, as in every store."""
+        asked = describe_query(self._embedder, query, region=region, picture=picture)
+        return self._reached(lambda: ranked(self._candidates(asked, query), asked, query, self._embedder))
+
+    def _candidates(self, asked: Asked, query: CaseQuery) -> Iterable[tuple[Case, dict[Part, Vectors]]]:
+        ids: set[str] = set()
+        where = _where(query)
+        for part, vectors in asked.given():
+            collection = self._collections[part]
+            wanted = min(max(FEWEST_CANDIDATES, FOLDED_AWAY * query.k), max(1, collection.count()))
+            found = collection.query(query_embeddings=vectors, n_results=wanted, where=where, include=["metadatas"])
+            ids.update(str(about["case"]) for about in found["metadatas"][0])
+        chosen = self._collections["picture"].get(
+            **({"ids": sorted(ids)} if asked.given() else {"where": where}), include=["documents", "embeddings"])
+        if not chosen["ids"]:
+            return
+        others = {part: self._vectors(part, chosen["ids"]) for part, _ in asked.given() if part != "picture"}
+        for case_id, text, vector in zip(chosen["ids"], chosen["documents"], chosen["embeddings"], strict=True):
+            vectors_of = {part: found[case_id] for part, found in others.items()}
+            vectors_of["picture"] = np.asarray(vector, dtype=np.float32)[None]
+            yield Case.model_validate_json(text), vectors_of
+
+    def _vectors(self, part: Part, case_ids: Sequence[str]) -> dict[str, Vectors]:
+        found = self._collections[part].get(where={"case": {"$in": list(case_ids)}}, include=["embeddings", "metadatas"])
+        grouped: dict[str, list[Any]] = {case_id: [] for case_id in case_ids}
+        for about, vector in zip(found["metadatas"], found["embeddings"], strict=True):
+            grouped[str(about["case"])].append(vector)
+        return {case_id: np.asarray(vectors, dtype=np.float32) for case_id, vectors in grouped.items()}
+
+    def close(self) -> None:
+        """Let go of files and sockets. A store that was never used has none."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    def _reached[T](self, work: Callable[[], T]) -> T:
+        """Run `work` and turn a lost server into one line."""
+        import httpx
+
+        try:
+            return work()
+        except (httpx.HTTPError, ConnectionError) as exc:
+            raise self._unavailable() from exc
+
+    def _unavailable(self) -> Unavailable:
+        return Unavailable(f"no Chroma server answers at {self._host}:{self._port}; start one with "
+                           f"`chroma run --path DIR --port {self._port}` or use the case base in a folder")
+
+
+def _where(query: CaseQuery) -> dict[str, Any] | None:
+    """The filters in Chroma's words."""
+    wanted: list[dict[str, Any]] = [{key: value} for key in ("product", "defect_type", "disposition")
+                                    if (value := getattr(query, key)) is not None]
+    if query.exclude_part is not None:
+        wanted.append({"part": {"$ne": query.exclude_part}})
+    return None if not wanted else wanted[0] if len(wanted) == 1 else {"$and": wanted}

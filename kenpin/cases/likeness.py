@@ -1,0 +1,119 @@
+"""How alike a case is to what is asked: one rule for every store, so that all of them rank the same way."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kenpin.contracts.case import Case, CaseHit, CaseQuery
+from kenpin.contracts.ports import Embedder
+from kenpin.contracts.view import Box, RgbImage
+
+Part = Literal["region", "picture", "words"]
+PARTS: tuple[Part, ...] = ("region", "picture", "words")
+Vectors = NDArray[np.float32]
+"""(N, D) unit vectors of one part of a case; a part may be described by several."""
+
+WEIGHTS: dict[Part, float] = {"region": 0.55, "picture": 0.25, "words": 0.2}
+"""A region that a person drew says most, the whole picture mostly says which product it is."""
+
+MARGINS = (0.15, 0.5, 1.0)
+"""A case's region is stored with these margins (shares of its longer side), since a person's box is never tight."""
+
+SMALLEST_SIDE = 12
+"""A region is widened to this many px; less shows nothing of its surroundings."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query as vectors; None where a part was not asked for."""
+
+    region: Vectors | None = None
+    picture: Vectors | None = None
+    words: Vectors | None = None
+
+    def given(self) -> tuple[tuple[Part, Vectors], ...]:
+        """The parts that were asked for, weightiest first."""
+        return tuple((part, vectors) for part in PARTS if (vectors := getattr(self, part)) is not None)
+
+
+def cut_outs(pixels: RgbImage, box: Box | None) -> tuple[RgbImage, ...]:
+    """The region of a case with several margins; the whole picture if no region is known."""
+    if box is None:
+        return (pixels,)
+    return tuple(with_margin(pixels, box, margin) for margin in MARGINS)
+
+
+def with_margin(pixels: RgbImage, box: Box, margin: float) -> RgbImage:
+    """Cut a box and a margin (a share of its longer side) out of (H, W, 3) pixels, inside the picture."""
+    height, width = pixels.shape[:2]
+    x0, y0, x1, y1 = box
+    side = max(x1 - x0, y1 - y0, SMALLEST_SIDE)
+    pad_x = max(margin * side, (SMALLEST_SIDE - (x1 - x0)) / 2)
+    pad_y = max(margin * side, (SMALLEST_SIDE - (y1 - y0)) / 2)
+    left, top = max(0, round(x0 - pad_x)), max(0, round(y0 - pad_y))
+    left, top = min(left, width - 1), min(top, height - 1)
+    return pixels[top:max(top + 1, min(height, round(y1 + pad_y))), left:max(left + 1, min(width, round(x1 + pad_x)))]
+
+
+def case_texts(case: Case) -> tuple[str, ...]:
+    """What a case says, field by field, so that a short query is not drowned in a long note."""
+    fields = (f"{case.defect_type} {case.product}", case.cause, case.disposition, case.note)
+    return tuple(text for text in fields if text.strip())
+
+
+def describe_case(embedder: Embedder, case: Case, pixels: RgbImage) -> dict[Part, Vectors]:
+    """All vectors of a case; `pixels` is the whole picture."""
+    return {
+        "region": np.stack([embedder.picture(cut) for cut in cut_outs(pixels, case.box)]),
+        "picture": embedder.picture(pixels)[None],
+        "words": np.stack([embedder.words(text) for text in case_texts(case)]),
+    }
+
+
+def describe_query(embedder: Embedder, query: CaseQuery, *, region: RgbImage | None, picture: RgbImage | None) -> Asked:
+    """The query as vectors."""
+    return Asked(region=None if region is None else embedder.picture(region)[None],
+                 picture=None if picture is None else embedder.picture(picture)[None],
+                 words=embedder.words(query.words)[None] if query.words and query.words.strip() else None)
+
+
+def passes(case: Case, query: CaseQuery) -> bool:
+    """Whether a case passes the filters, which are exact."""
+    return (query.product in {None, case.product} and query.defect_type in {None, case.defect_type}
+            and query.disposition in {None, case.disposition} and (query.exclude_part is None or case.part != query.exclude_part))
+
+
+def fold_key(case: Case) -> str:
+    """Cases of one part, or of one picture where the part is not known, are shown once."""
+    return f"part:{case.part}" if case.part else f"picture:{case.picture}"
+
+
+def ranked(candidates: Iterable[tuple[Case, dict[Part, Vectors]]], asked: Asked, query: CaseQuery,
+           embedder: Embedder) -> list[CaseHit]:
+    """Best cases first, one for each part, at most `query.k`.
+
+    Likeness is the weighted mean over the parts that were asked for of the best cosine, stretched so that unrelated
+    pictures (`baseline` of the embedder) come out at 0.
+    """
+    given = asked.given()
+    total = sum(WEIGHTS[part] for part, _ in given)
+    hits = []
+    for case, vectors in candidates:
+        if not passes(case, query):
+            continue
+        likeness = sum(WEIGHTS[part] * _alike(vectors[part], wanted, part, embedder) for part, wanted in given)
+        hits.append(CaseHit(case=case, likeness=round(likeness / total, 4) if given else 0.0,
+                            by="+".join(part for part, _ in given) or "filters"))
+    best: dict[str, CaseHit] = {}
+    for hit in sorted(hits, key=lambda one: (-one.likeness, one.case.id)):
+        best.setdefault(fold_key(hit.case), hit)
+    return list(best.values())[:query.k]
+
+
+def _alike(vectors: Vectors, wanted: Vectors, part: Part, embedder: Embedder) -> float:
+    baseline = float(getattr(embedder, "baseline", 0.0)) if part != "words" else 0.0
+    cosine = float((wanted @ vectors.T).max())
+    return min(1.0, max(0.0, (cosine - baseline) / (1.0 - baseline)))

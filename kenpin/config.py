@@ -1,0 +1,77 @@
+"""The one reader of settings: environment variables `KENPIN_…`, then `kenpin.toml` in the data folder, then defaults."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from kenpin.contracts.errors import FileRefused
+
+PlannerName = Literal["embedded", "vllm", "local"]
+CoordinateFrame = Literal["auto", "per_mille", "resized"]
+
+
+def default_home() -> Path:
+    """Folder of Kenpin's data: `KENPIN_HOME`, or `kenpin` in the user's data folder."""
+    if home := os.environ.get("KENPIN_HOME"):
+        return Path(home)
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kenpin"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. One setting switches each part; see `docs/settings.md`."""
+
+    model_config = SettingsConfigDict(env_prefix="KENPIN_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home)
+    planner: PlannerName = "embedded"
+    lang: Literal["auto", "en", "ja"] = "auto"
+
+    vllm_url: str = "http://127.0.0.1:8000/v1"
+    """Base URL of an OpenAI-compatible server."""
+    vllm_model: str | None = None
+    """Model to ask for; None takes the first that the server lists."""
+    vllm_key: SecretStr | None = None
+    vllm_frame: CoordinateFrame = "auto"
+    """What the model's boxes mean: 0–1000 of the picture, or pixels of the resized picture."""
+    vllm_pictures: int = Field(default=6, ge=1, le=64)
+    """Pictures a request at most; the newest stay."""
+    vllm_long_side: int = Field(default=1024, ge=112, le=4096)
+    """Pictures are sent at most this large, in pixels."""
+    vllm_timeout: float = Field(default=60.0, gt=0)
+    vllm_retries: int = Field(default=2, ge=0, le=10)
+
+    max_steps: int = Field(default=32, ge=1, le=200)
+    max_seconds: float = Field(default=180.0, gt=0)
+
+    chroma_host: str | None = None
+    """A Chroma server; None keeps the cases in a folder of `home`."""
+    chroma_port: int = 8000
+    embed_url: str | None = None
+    """Base URL of an OpenAI-compatible pooling server for embeddings; None uses the offline embedder."""
+    embed_model: str | None = None
+    embed_key: SecretStr | None = None
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+                                   env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+                                   file_secret_settings: PydanticBaseSettingsSource) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=default_home() / "kenpin.toml")
+        return init_settings, env_settings, toml
+
+
+def read_settings(**given: object) -> Settings:
+    """Read the settings; arguments that are not None come first.
+
+    Raises:
+        FileRefused: A setting has a value that cannot be; one line names it.
+    """
+    try:
+        return Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except (ValidationError, ValueError) as exc:
+        if isinstance(exc, ValidationError):
+            parts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_url=False)]
+            raise FileRefused(f"settings: {'; '.join(parts)} (environment KENPIN_… or kenpin.toml)") from None
+        raise FileRefused(f"kenpin.toml cannot be read: {exc}") from None

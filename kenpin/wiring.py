@@ -1,0 +1,92 @@
+"""The one place where concrete classes meet."""
+
+import sqlite3
+from dataclasses import dataclass
+from functools import cached_property
+
+from agent.inspector import Inspector
+from agent.planners.table import planner_named
+from agent.policy import Limits
+from agent.record import Recorder
+from kenpin.config import Settings
+from kenpin.contracts.ports import CaseStore, Embedder, PictureStore, TraceStore
+from kenpin.traces.files import FileTraces
+from kenpin.traces.pictures import FilePictures
+
+
+@dataclass(frozen=True)
+class Kenpin:
+    """One installation: its settings, its stores, and inspectors over them."""
+
+    settings: Settings
+
+    @cached_property
+    def pictures(self) -> FilePictures:
+        """Pictures by sha256."""
+        return FilePictures(self.settings.home / "pictures")
+
+    @cached_property
+    def traces(self) -> TraceStore:
+        """Finished and unfinished traces."""
+        return FileTraces(self.settings.home / "traces")
+
+    @cached_property
+    def cases(self) -> CaseStore:
+        """Past cases: in a folder, or on a Chroma server if one is named. The bundled examples are there from the start."""
+        from kenpin.cases.bundle import load_bundled
+        from kenpin.cases.chroma import ChromaCases
+
+        store = ChromaCases(self.embedder, folder=self.settings.home / "cases", host=self.settings.chroma_host,
+                            port=self.settings.chroma_port)
+        load_bundled(store, self.pictures)
+        return store
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """Offline by default; a pooling server if one is named."""
+        if self.settings.embed_url:
+            from kenpin.cases.embed_server import ServerEmbedder
+
+            key = self.settings.embed_key.get_secret_value() if self.settings.embed_key else None
+            return ServerEmbedder(self.settings.embed_url, model=self.settings.embed_model, key=key)
+        from kenpin.cases.embed_offline import OfflineEmbedder
+
+        return OfflineEmbedder()
+
+    def inspector(self, planner: str | None = None) -> Inspector:
+        """An inspector with the named planner, or the one of the settings."""
+        from langgraph.checkpoint.sqlite import SqliteSaver
+
+        from tools.catalog import CATALOG, OFFERED
+
+        limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
+        recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
+        built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
+        return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=SqliteSaver(self._checkpoints()))
+
+    def _checkpoints(self) -> sqlite3.Connection:
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.settings.home / "checkpoints.sqlite", check_same_thread=False, timeout=30)
+        connection.execute("PRAGMA journal_mode=WAL")
+        # NORMAL survives a killed process; only a power cut can cost the last step, which then runs again.
+        connection.execute("PRAGMA synchronous=NORMAL")
+        return connection
+
+
+class LazyCases:
+    """Opens the case base at the first search: it is heavy, and most turns never look into it."""
+
+    def __init__(self, kenpin: Kenpin) -> None:
+        self._kenpin = kenpin
+
+    def search(self, query, *, region=None, picture=None):  # type: ignore[no-untyped-def]
+        """As `CaseSearch.search`."""
+        return self._kenpin.cases.search(query, region=region, picture=picture)
+
+
+def open_kenpin(settings: Settings) -> Kenpin:
+    """Open the installation that the settings describe."""
+    return Kenpin(settings)
+
+
+__all__ = ["Kenpin", "PictureStore", "open_kenpin"]
