@@ -1,0 +1,85 @@
+"""Chessboards of unknown size, with sub-pixel inner corners."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from kenpin.contracts.view import GrayImage, Points
+from tools.measuring.plane import PlaneScale, fit_plane
+
+SMALLEST = ((3, 3),)
+"""Boards are searched as "at least this many inner corners"; the finder grows them to what is there."""
+WORK_SIDE = 1600
+"""Longer pictures are searched reduced; corners are refined on the full picture."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """Inner corners of a chessboard, in continuous pixels."""
+
+    rows: int
+    columns: int
+    corners: Points
+    """(rows x columns, 2), row by row."""
+
+    @property
+    def places(self) -> Points:
+        """(N, 2) of the same corners on the board, in squares."""
+        row, column = np.divmod(np.arange(self.rows * self.columns), self.columns)
+        return np.column_stack([column, row]).astype(np.float64)
+
+
+def find_board(image: GrayImage) -> Board | None:
+    """Find the inner corners of one chessboard of any size from 3 x 3 inner corners on.
+
+    Args:
+        image: (H, W) uint8. Never written to.
+    Returns:
+        The board with the most corners that lie on a plane grid, or None.
+    Source: Duda and Frese 2018 (OpenCV findChessboardCornersSB) with a growing pattern size.
+    """
+    height, width = image.shape
+    shrink = min(1.0, WORK_SIDE / max(height, width))
+    small = image if shrink == 1 else cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    for size in SMALLEST:
+        for flags in (cv2.CALIB_CB_NORMALIZE_IMAGE, 0, cv2.CALIB_CB_EXHAUSTIVE):
+            board = _search(np.asarray(small, dtype=np.uint8), size, flags | cv2.CALIB_CB_LARGER)
+            if board is not None:
+                return _refined(image, board, shrink)
+    return None
+
+
+def _search(image: GrayImage, size: tuple[int, int], flags: int) -> Board | None:
+    found, corners, meta = cv2.findChessboardCornersSBWithMeta(image, size, flags)
+    if not found or corners is None or meta is None:
+        return None
+    rows, columns = meta.shape
+    points = np.asarray(corners, dtype=np.float64).reshape(-1, 2) + 0.5
+    if len(points) != rows * columns:
+        return None
+    board = Board(rows=rows, columns=columns, corners=points)
+    return board if _is_plane(board) else None
+
+
+def _is_plane(board: Board) -> bool:
+    """A grid that a homography explains to a tenth of a square (lenses bend it less) is a board."""
+    plane = board_plane(board, square=1.0)
+    return plane is not None and plane.residual_px < 0.1 / plane.mm_per_px
+
+
+def board_plane(board: Board, *, square: float) -> PlaneScale | None:
+    """Scale of a board whose squares are `square` mm wide."""
+    return fit_plane(board.places * square, board.corners)
+
+
+def _refined(image: GrayImage, board: Board, shrink: float) -> Board:
+    """Corners of a reduced picture, brought to the full one and refined there by the gradient rule."""
+    if shrink == 1:
+        return board
+    corners = board.corners / shrink
+    reach = max(3, round(1.5 / shrink))
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 40, 0.005)
+    start = (corners - 0.5).astype(np.float32).reshape(-1, 1, 2)
+    better = cv2.cornerSubPix(image, start, (reach, reach), (-1, -1), criteria).reshape(-1, 2).astype(np.float64) + 0.5
+    return Board(rows=board.rows, columns=board.columns, corners=better)
