@@ -10,7 +10,7 @@ from agent.language.lexicon import Hit, find
 from agent.language.normal import normalise
 from agent.language.slots import Slots, slots_of
 
-DIM = 1 << 17
+DIM = 1 << 16
 CATEGORIES = ("defect", "object", "region", "pick", "quantity", "op", "aspect", "text")
 WORDS = re.compile(r"[a-z']+|\d+(?:\.\d+)?|[^\sa-z\d]")
 CONTEXTS = "frscmn"
