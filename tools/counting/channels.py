@@ -1,0 +1,112 @@
+"""Flat one-channel pictures in which things may stand out from the background."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kenpin.contracts.view import Mask, RgbImage
+from tools.pixels.grey import grey, robust_sigma
+
+Channel = NDArray[np.float32]
+WORK_AREA = 230_000
+"""Sets of things are compared on a copy of this many pixels; the chosen one is drawn again on more."""
+COLOURFUL = 6.0
+"""From this spread of colour (Lab units) on, colour is looked at."""
+MEANS = 6
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One way to see the picture."""
+
+    name: str
+    values: Channel
+    """(H, W) float32."""
+
+
+def reduced(pixels: RgbImage, area: int = WORK_AREA) -> tuple[RgbImage, float]:
+    """A copy of at most about `area` pixels, and its size over that of the picture."""
+    height, width = pixels.shape[:2]
+    shrink = min(1.0, float(np.sqrt(area / (height * width))))
+    if shrink == 1.0:
+        return pixels, 1.0
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8), shrink
+
+
+def layers(pixels: RgbImage) -> tuple[Layer, ...]:
+    """Brightness as it is, brightness without uneven light, and the strongest colour difference if there is one.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB. Never written to.
+    """
+    plain = cv2.GaussianBlur(cv2.medianBlur(grey(pixels), 3), (0, 0), 0.7)
+    light = np.asarray(plain, dtype=np.float32)
+    found = [Layer("light", light), Layer("flat", light - _slow(plain))]
+    lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1.0), cv2.COLOR_RGB2Lab)[..., 1:].astype(np.float32)
+    spread = lab.reshape(-1, 2) - np.median(lab.reshape(-1, 2)[::7], axis=0)
+    if float(np.sqrt(np.mean(spread[::7] ** 2))) > COLOURFUL:
+        _, axes = np.linalg.eigh(spread[::7].T @ spread[::7])
+        found.append(Layer("colour", np.asarray((spread @ axes[:, 1]).reshape(lab.shape[:2]) * 2, dtype=np.float32)))
+        found.append(Layer("tint", np.asarray(np.linalg.norm(spread, axis=1).reshape(lab.shape[:2]) * 2, dtype=np.float32)))
+    return tuple(found)
+
+
+def colour_masks(pixels: RgbImage) -> tuple[Mask, ...]:
+    """(H, W) bool for each of the main colours of a colourful picture; empty for a grey one.
+
+    Source: k-means in CIELAB (MacQueen 1967) with fixed starts, so that the result does not change from run to run.
+    """
+    lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1.0), cv2.COLOR_RGB2Lab).reshape(-1, 3).astype(np.float32)
+    lab[:, 0] *= 0.5
+    some = lab[:: max(1, len(lab) // 3000)]
+    if float(np.sqrt(np.mean((some[:, 1:] - np.median(some[:, 1:], axis=0)) ** 2))) <= COLOURFUL:
+        return ()
+    centres = [some.mean(axis=0)]
+    for _ in range(MEANS - 1):
+        gap = np.min([np.linalg.norm(some - centre, axis=1) for centre in centres], axis=0)
+        centres.append(some[int(np.argmax(gap * (gap <= np.quantile(gap, 0.995))))])
+    means = np.array(centres)
+    for _ in range(8):
+        nearest = np.argmin(((some[:, None] - means[None]) ** 2).sum(axis=2), axis=1)
+        means = np.array([some[nearest == k].mean(axis=0) if (nearest == k).any() else means[k] for k in range(MEANS)])
+    which = np.argmin((means**2).sum(axis=1)[None] - 2 * lab @ means.T, axis=1).reshape(pixels.shape[:2])
+    return tuple(which == k for k in range(MEANS))
+
+
+def _slow(plain: NDArray[np.uint8]) -> Channel:
+    """Brightness of the background, as it changes slowly: a wide median on a very small copy."""
+    height, width = plain.shape
+    shrink = 56 / max(height, width)
+    size = (max(8, round(width * shrink)), max(8, round(height * shrink)))
+    tiny = cv2.medianBlur(cv2.resize(plain, size, interpolation=cv2.INTER_AREA), 21)
+    smooth = cv2.GaussianBlur(tiny.astype(np.float32), (0, 0), 3.0)
+    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+
+
+def levels(values: Channel) -> list[float]:
+    """Thresholds worth trying, low to high: between the populations, and just outside the main one."""
+    some = values.ravel()[:: max(1, values.size // 20000)]
+    low, high = (float(v) for v in np.quantile(some, (0.002, 0.998)))
+    if high - low < 6:
+        return []
+    middle = _otsu(some, low, high)
+    tried = [middle, _otsu(some[some <= middle], low, middle), _otsu(some[some > middle], middle, high)]
+    centre, sigma = float(np.median(some)), max(robust_sigma(some), 1.0)
+    tried += [(centre + low) / 2, (centre + high) / 2, centre - 6 * sigma, centre + 6 * sigma]
+    kept: list[float] = []
+    for level in sorted(t for t in tried if low < t < high):
+        if not kept or level - kept[-1] >= 0.03 * (high - low):
+            kept.append(level)
+    return kept
+
+
+def _otsu(values: NDArray[np.float32], low: float, high: float) -> float:
+    """Threshold between two populations (Otsu 1979)."""
+    if len(values) < 16 or high - low < 1e-3:
+        return (low + high) / 2
+    scaled = np.clip((values - low) / (high - low) * 255, 0, 255).astype(np.uint8).reshape(-1, 1)
+    split, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return low + (float(split) + 0.5) / 255 * (high - low)

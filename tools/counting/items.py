@@ -1,0 +1,106 @@
+"""Shapes cut out of a mask, with what is needed to say which of them are alike."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kenpin.contracts.view import Mask, Points
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One shape in pixels of the mask."""
+
+    contour: NDArray[np.int32]
+    """(N, 1, 2) outer contour through pixel centres."""
+    area: float
+    """Holes included, px2."""
+    length: float
+    width: float
+    angle_deg: float
+    """Of the long side against the horizontal, counter-clockwise positive, in (-90, 90]."""
+    solidity: float
+    """Area over that of the convex hull."""
+    fill: float
+    """Area over that of the smallest rectangle around it."""
+    centre: tuple[float, float]
+    edge: float
+    """Mean steepness of the picture along the contour, grey levels a pixel."""
+    cut: bool
+    """It touches the border of the picture."""
+
+    @property
+    def aspect(self) -> float:
+        return self.length / max(self.width, 1e-6)
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        x, y, w, h = cv2.boundingRect(self.contour)
+        return (int(x), int(y), int(x + w), int(y + h))
+
+
+def steepness(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W) gradient magnitude, grey levels a pixel, the largest of each 3 x 3 neighbourhood."""
+    dx = cv2.Sobel(values, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
+    dy = cv2.Sobel(values, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+    return np.asarray(cv2.dilate(cv2.magnitude(dx, dy), np.ones((3, 3), np.uint8)), dtype=np.float32)
+
+
+def items_of(mask: Mask, edges: NDArray[np.float32], *, least: float) -> list[Item]:
+    """Outer shapes of a mask (what lies in the hole of another shape belongs to it).
+
+    Args:
+        mask: (H, W) bool, background already removed.
+        edges: (H, W) from `steepness`.
+        least: Smallest area, px2.
+    """
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    found = [item_of(contour, edges) for contour in contours if len(contour) >= 4 and _area(contour) >= least]
+    return found
+
+
+def item_of(contour: NDArray[np.int32], edges: NDArray[np.float32]) -> Item:
+    """Features of one contour."""
+    area = _area(contour)
+    hull = cv2.convexHull(contour)
+    (_, _), size, turn = cv2.minAreaRect(hull)
+    length, width = max(size) + 1.0, min(size) + 1.0
+    angle = -(turn if size[0] >= size[1] else turn + 90)
+    angle = (angle + 90) % 180 - 90
+    m = cv2.moments(contour)
+    x, y, w, h = cv2.boundingRect(contour)
+    centre = (m["m10"] / m["m00"], m["m01"] / m["m00"]) if m["m00"] > 0 else (x + w / 2 - 0.5, y + h / 2 - 0.5)
+    flat = contour.reshape(-1, 2)
+    edge = float(edges[flat[:, 1], flat[:, 0]].mean())
+    height, wide = edges.shape
+    return Item(contour=contour, area=area, length=length, width=width, angle_deg=float(90.0 if angle == -90 else angle),
+                solidity=area / _area(hull), fill=min(1.0, area / (length * width)),
+                centre=(centre[0] + 0.5, centre[1] + 0.5), edge=edge, cut=x <= 0 or y <= 0 or x + w >= wide or y + h >= height)
+
+
+def _area(contour: NDArray[np.int32]) -> float:
+    """Pixels inside a contour, its own included (Pick's theorem: the polygon runs through pixel centres)."""
+    return float(cv2.contourArea(contour)) + len(contour) / 2 + 1 if len(contour) > 2 else float(len(contour))
+
+
+def filled(item: Item, margin: int = 1) -> tuple[Mask, tuple[int, int]]:
+    """(h, w) bool of one item without holes, in a window with a margin, and the window's corner."""
+    x, y, w, h = cv2.boundingRect(item.contour)
+    canvas = np.zeros((h + 2 * margin, w + 2 * margin), np.uint8)
+    cv2.drawContours(canvas, [item.contour], -1, 1, cv2.FILLED, offset=(margin - x, margin - y))
+    return canvas.astype(bool), (x - margin, y - margin)
+
+
+def features(items: list[Item]) -> Floats:
+    """(N, 4) of log area, log aspect, solidity, fill, each over how much it may differ among alike things."""
+    rows = [(np.log(i.area) / 0.40, np.log(i.aspect) / 0.35, i.solidity / 0.12, i.fill / 0.16) for i in items]
+    return np.array(rows, dtype=np.float64).reshape(-1, 4)
+
+
+def centres(items: list[Item]) -> Points:
+    """(N, 2) centres."""
+    return np.array([item.centre for item in items], dtype=np.float64).reshape(-1, 2)
