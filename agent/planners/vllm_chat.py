@@ -1,0 +1,247 @@
+"""The line to an OpenAI-compatible server: one address, no proxy, no tracing; every fault ends in one clear line."""
+
+import re
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.runnables import Runnable
+
+from agent.planners.vllm_prune import pictures_in, pruned
+from kenpin.config import Settings
+from kenpin.contracts.errors import Unavailable
+
+MAX_TOKENS = 2048
+"""Of a reply. The longest answer fits; an endless one is cut off and handed back."""
+SEED = 1
+TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
+TOO_LONG = re.compile(
+    r"context length|maximum model length|max_model_len|too long|too large|max_tokens must|input tokens|"
+    r"exceeds? .{0,40}limit", re.IGNORECASE)
+NO_PICTURES = re.compile(r"not a multimodal model|does not support (?:image|vision|multimodal)|at most 0 image",
+                         re.IGNORECASE)
+NO_FORCED_CALL = re.compile(r"tool[ _-]?choice|tool[ -]call[ -]parser|enable-auto-tool", re.IGNORECASE)
+STATUS = {
+    401: "refuses the key; set KENPIN_VLLM_KEY",
+    403: "refuses the key; set KENPIN_VLLM_KEY",
+    404: "does not know what was asked for ({said}); check vllm_model, and that vllm_url ends in /v1",
+    429: "is too busy (429); try again later",
+}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model as the server lists it."""
+
+    id: str
+    root: str | None = None
+    """What is really behind the name."""
+    adapter: str | None = None
+    """The LoRA adapter, if the name stands for one."""
+    context: int | None = None
+    """Tokens, if the server says so."""
+
+
+class Line:
+    """Talks to one server about one model."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = settings.vllm_url.rstrip("/")
+        self.pictures: int | None = None
+        """Pictures a prompt may hold, once the server has said so."""
+        self._settings = settings
+        self._clients: dict[str, Any] = {}
+        _stop_tracing()
+
+    def served(self) -> Served:
+        """The model to ask for, as the server lists it.
+
+        Raises:
+            Unavailable: Nothing answers, or no such model is served.
+        """
+        wanted = self._settings.vllm_model
+        try:
+            listed = self.models()
+        except _Refused as exc:
+            if wanted and exc.status in (404, 405, 501):
+                return Served(id=wanted)  # a server that lists nothing may still serve
+            raise
+        if not listed:
+            raise Unavailable(f"the server at {self.url} serves no model; start it with one")
+        if wanted is None:
+            return listed[0]
+        for model in listed:
+            if model.id == wanted:
+                return model
+        names = ", ".join(model.id for model in listed[:8])
+        raise Unavailable(f"the server at {self.url} does not serve {wanted!r}; it serves: {names}")
+
+    def models(self) -> list[Served]:
+        """Everything that the server lists. Raises `Unavailable` if it does not answer."""
+        page = self.guarded(self.chat("none").root_client.with_options(max_retries=0).models.list)
+        found = []
+        for model in getattr(page, "data", None) or []:
+            more = model.model_extra or {}
+            root = more.get("root") if isinstance(more.get("root"), str) else None
+            context = more.get("max_model_len") if isinstance(more.get("max_model_len"), int) else None
+            found.append(Served(id=str(model.id), root=root, context=context,
+                                adapter=str(model.id) if more.get("parent") else None))
+        return found
+
+    def chat(self, model: str) -> Any:
+        """A LangChain chat model on this line."""
+        if model not in self._clients:
+            self._clients[model] = _client(self._settings, self.url, model)
+        return self._clients[model]
+
+    def bound(self, model: str, tools: Sequence[Mapping[str, Any]]) -> Runnable[Any, Any]:
+        """The chat model with tools bound: one forced call a reply."""
+        bound: Runnable[Any, Any] = self.chat(model).bind(
+            tools=list(tools), tool_choice="required", parallel_tool_calls=False)
+        return bound
+
+    def ask(self, bound: Runnable[Any, Any], messages: list[AnyMessage]) -> AIMessage:
+        """One decision. A prompt that is too large is pruned and sent once more.
+
+        Raises:
+            Unavailable: The server does not answer, refuses, or says nothing that can be understood.
+        """
+        try:
+            return self._answer(bound, messages)
+        except _TooMuch as exc:
+            self.pictures = exc.pictures if exc.pictures is not None else self.pictures
+            shorter = pruned(messages, pictures=exc.pictures)
+            if shorter == messages:
+                raise self._too_much(exc) from None
+            try:
+                return self._answer(bound, shorter)
+            except _TooMuch as again:
+                raise self._too_much(again) from None
+
+    def _too_much(self, exc: "_TooMuch") -> Unavailable:
+        return Unavailable(f"the prompt is too large for the model at {self.url} even without old pictures: {exc}; "
+                           f"serve it with a longer context or lower vllm_pictures and vllm_long_side")
+
+    def _answer(self, bound: Runnable[Any, Any], messages: list[AnyMessage]) -> AIMessage:
+        for left in reversed(range(self._settings.vllm_retries + 1)):
+            try:
+                message = self.guarded(lambda: bound.invoke(messages), pictures=pictures_in(messages))
+            except _BadReply:
+                if not left:
+                    raise
+                continue
+            assert isinstance(message, AIMessage)
+            return message
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def guarded(self, call: Any, *, pictures: int = 0) -> Any:
+        """Run one exchange and turn what can go wrong into one line.
+
+        Raises:
+            _TooMuch: The server said that the prompt is too large.
+            Unavailable: Anything else that keeps it from answering.
+        """
+        import openai
+
+        try:
+            return call()
+        except openai.APITimeoutError:
+            raise Unavailable(f"the server at {self.url} did not answer within {self._settings.vllm_timeout:g} s; "
+                              f"raise vllm_timeout or look at its log") from None
+        except openai.APIConnectionError as exc:
+            raise Unavailable(self._unconnected(exc)) from None
+        except openai.APIStatusError as exc:
+            raise self._refusal(exc, pictures) from None
+        except (openai.APIError, ValueError, TypeError, KeyError, AttributeError) as exc:
+            # The client libraries raise these on a body that is no chat completion: broken JSON, a page, no choices.
+            raise _BadReply(f"the server at {self.url} sent something that is no chat completion "
+                                f"({_short(str(exc))}); is it an OpenAI-compatible server?") from None
+
+    def _unconnected(self, exc: Exception) -> str:
+        """Nothing there, or there and gone."""
+        cause: BaseException | None = exc
+        while cause is not None:
+            if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol", "InvalidURL"):
+                return (f"no server answers at {self.url}; start it with kenpin serve or vllm serve, "
+                        f"set KENPIN_VLLM_URL, or choose --planner embedded")
+            cause = cause.__cause__ or cause.__context__
+        return f"the server at {self.url} broke the connection before it had answered; look at its log"
+
+    def _refusal(self, exc: Any, pictures: int) -> Unavailable:
+        """What a status says."""
+        status, said = int(exc.status_code), _short(_message(exc))
+        many = TOO_MANY.search(said)
+        if NO_PICTURES.search(said):
+            words = "has a model that takes no pictures; serve a vision-language model"
+        elif status < 500 and many and pictures > int(many.group(1)):
+            return _TooMuch(said, pictures=int(many.group(1)))
+        elif status == 413 or (status in (400, 422) and TOO_LONG.search(said)):
+            return _TooMuch(said)
+        elif status in (400, 422) and NO_FORCED_CALL.search(said):
+            words = f"does not make tool calls ({said}); start it with a tool call parser that fits the model"
+        elif 300 <= status < 400:
+            words = f"points elsewhere ({status}); set KENPIN_VLLM_URL to where it is"
+        else:
+            words = STATUS.get(status, "refused the request ({status}: {said})").format(status=status, said=said)
+        return _Refused(f"the server at {self.url} {words}", status=status)
+
+
+class _TooMuch(Unavailable):
+    """The prompt does not fit the server."""
+
+    def __init__(self, said: str, *, pictures: int | None = None) -> None:
+        super().__init__(said)
+        self.pictures = pictures
+
+
+class _Refused(Unavailable):
+    """The server answered with a status that no retry changes."""
+
+    def __init__(self, said: str, *, status: int) -> None:
+        super().__init__(said)
+        self.status = status
+
+
+class _BadReply(Unavailable):
+    """The server answered with something that is no chat completion."""
+
+
+def _client(settings: Settings, url: str, model: str) -> Any:
+    """A chat model that ignores proxies, redirects and keys of the environment, and never streams."""
+    import openai
+
+    from agent.planners.vllm_reply import tolerant_chat
+
+    key = settings.vllm_key.get_secret_value() if settings.vllm_key else ""
+    timeout = openai.Timeout(settings.vllm_timeout, connect=min(10.0, settings.vllm_timeout))
+    # The system's certificates, and SSL_CERT_FILE, but nothing else of the environment.
+    verify: Any = ssl.create_default_context() if url.startswith("https:") else False
+    http = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=verify)
+    return tolerant_chat()(
+        model=model, base_url=url, api_key=key or "none", http_client=http, openai_proxy="", timeout=timeout,
+        max_retries=settings.vllm_retries, temperature=0, seed=SEED, streaming=False, use_responses_api=False,
+        extra_body={"max_tokens": MAX_TOKENS})
+
+
+def _stop_tracing() -> None:
+    """Whatever the environment says, no run is reported to a tracing service: pictures and words stay here."""
+    from langsmith.run_trees import configure
+
+    configure(enabled=False)
+
+
+def _message(exc: Any) -> str:
+    """What the server itself said, if it said it in the usual form."""
+    body = exc.body
+    if isinstance(body, dict):
+        inner = body.get("error")
+        body = inner if isinstance(inner, dict) else body
+        if isinstance(body.get("message"), str):
+            return str(body["message"])
+    return str(exc)
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:300]

@@ -1,0 +1,64 @@
+"""The planner behind any OpenAI-compatible server, written for vLLM serving Qwen3-VL."""
+
+from collections.abc import Mapping
+
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.runnables import Runnable, RunnableLambda
+
+from agent.desk import StateDesk
+from agent.planners.base import Planner, Request
+from agent.planners.frames import family
+from agent.planners.vllm_chat import Line, Served
+from agent.planners.vllm_pictures import Encoder
+from agent.planners.vllm_prompt import PROMPT, prompt_sha256
+from agent.planners.vllm_reply import read_reply
+from agent.planners.vllm_request import Edge, build
+from agent.planners.vllm_schema import Arguments, strict_tools
+from agent.state import State
+from kenpin.config import Settings
+from kenpin.contracts.trace import PlannerInfo
+from tools.spec import Tool
+
+
+def vllm_planner(settings: Settings, tools: Mapping[str, Tool], lang: str = "auto", *,
+                 pictures_in_tools: bool = False) -> Planner:
+    """A planner that asks a server.
+
+    Args:
+        settings: Where the server is, what to ask it for, and how large a request may be.
+        tools: What the model may call, the ends of a turn included (`tools.catalog.OFFERED`).
+        lang: Language of the system message; `auto` is that of the inspection or of its first instruction.
+        pictures_in_tools: Show new views inside tool messages, for servers and models that were seen to take them
+            (`vllm_probe`); otherwise each follows in a user message, which all take.
+    Raises:
+        Unavailable: Nothing answers at the URL, or it does not serve the model.
+    """
+    line = Line(settings)
+    model = line.served()
+    kind = family([name for name in (model.id, model.root) if name], settings.vllm_frame)
+    edge = Edge(encoder=Encoder(family=kind, long_side=settings.vllm_long_side), arguments=Arguments(tools),
+                cap=lambda: min(settings.vllm_pictures, line.pictures or settings.vllm_pictures),
+                lang=lang, in_tools=pictures_in_tools)
+
+    def request(state: State, desk: StateDesk) -> Request:
+        return build(state, desk, edge)
+
+    def read(message: AIMessage, state: State, desk: StateDesk) -> AIMessage:
+        return read_reply(message, state, desk, edge)
+
+    return Planner(info=_info(model, lang), model=_model(line, model, strict_tools(tools, kind.kind)),
+                   request=request, read=read)
+
+
+def _model(line: Line, model: Served, tools: list[dict[str, object]]) -> Runnable[list[AnyMessage], AIMessage]:
+    bound = line.bound(model.id, tools)
+
+    def ask(messages: list[AnyMessage]) -> AIMessage:
+        return line.ask(bound, messages)
+
+    return RunnableLambda(ask)
+
+
+def _info(model: Served, lang: str) -> PlannerInfo:
+    return PlannerInfo(backend="vllm", model=model.id, prompt=PROMPT, prompt_sha256=prompt_sha256(lang),
+                       adapter=model.adapter)
