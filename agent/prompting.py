@@ -40,5 +40,16 @@ def render(key: str, lang: str, **values: Any) -> str:
     return " ".join(templates(lang)[key].render(**values).split())
 
 
+@lru_cache(maxsize=1)
+def _words() -> dict[str, dict[str, str]]:
+    words: dict[str, dict[str, str]] = yaml.load(read("answers/words.yaml"), Loader=_loader())  # noqa: S506 (as above)
+    return words
+
+
+def word(name: str, lang: str) -> str:
+    """A name of the trade (`scratch`, `q.blur`, `i.measure`) in one language; a name that is not in the list as it is."""
+    return _words().get(name, {}).get(lang, name)
+
+
 def _loader() -> Any:
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)

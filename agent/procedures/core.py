@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.language.slots import Slots
 from agent.procedures.situation import Place, Situation
-from agent.wording import render
+from agent.prompting import render, word
 
 Procedure = Callable[["Job"], "Steps"]
 
@@ -60,6 +60,9 @@ class Job:
     intents: tuple[str, ...]
     slots: Slots
     situation: Situation
+    act: str = "do"
+    """What the router thinks is right: `do`, `ask` or `no`."""
+    confidence: float = 1.0
     sentences: list[str] = field(default_factory=list)
     refused: bool = False
     """Nothing but refusals was said so far."""
@@ -83,7 +86,7 @@ class Job:
 
     def word(self, name: str) -> str:
         """A defect type, quantity or object in the user's language."""
-        return render("word", self.lang, name=name) if name else ""
+        return word(name, self.lang)
 
     def call(self, tool: str, why: str, **args: Any) -> Generator[Need, Done, Done]:
         """Make one call; failures are told in the answer and returned as they are."""

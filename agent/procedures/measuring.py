@@ -1,0 +1,312 @@
+"""Procedures that measure, count and set the scale."""
+
+from typing import Any
+
+from agent.language.scale import ScaleSaid
+from agent.procedures.core import Asks, Done, Job, Steps
+from agent.procedures.looking import objects
+from agent.procedures.places import earlier, inside, named_box, of_type, picked
+from agent.procedures.searching import DEFECTS, check_once, search
+from agent.procedures.situation import Place
+from kenpin.contracts.verdict import Criterion
+
+MOST = 8
+"""Things measured in one turn at the most; the longest come first."""
+ROUND = frozenset({"hole", "washer", "pill", "cap", "screw", "bottle"})
+METRIC = frozenset({"mm", "um", "cm", "inch", "mm2"})
+
+
+def measure(job: Job) -> Steps:
+    """Measure what the instruction names, after setting the scale that it states."""
+    yield from set_scale(job)
+    quantities = job.slots.quantities or _usual(job)
+    if not quantities:
+        raise Asks("ask.quantity")
+    for quantity in quantities:
+        if quantity in ("pitch", "distance"):
+            yield from _apart(job, quantity)
+        else:
+            yield from _each(job, quantity)
+    _mm_wanted(job)
+
+
+def measure_for(job: Job, limit: Criterion) -> Steps:
+    """Measure everything that a limit speaks of."""
+    yield from set_scale(job)
+    if limit.unit in ("mm", "mm2") and not _scaled(job):
+        raise Asks("ask.scale_for_limit", limit=limit.name)
+    wanted = (limit.of,) if limit.of in DEFECTS else ()
+    if wanted and not _already(job, limit.quantity):
+        if not job.situation.findings or not job.slots.back:
+            yield from search(job)
+        pool = [job.regions()[i] for i in _ids(job)] if job.searched else earlier(job)
+        # A look-alike counts too: a scratch that the detector calls a crack is held against the scratch's limit.
+        chosen = of_type([p for p in pool if p.score >= 0.5], wanted)
+        for place in sorted(chosen, key=lambda p: -p.length)[:MOST]:
+            yield from _one(job, limit.quantity, place)
+    elif not _already(job, limit.quantity):
+        if limit.quantity in ("pitch", "distance"):
+            yield from _apart(job, limit.quantity)
+        else:
+            yield from _each(job, limit.quantity)
+
+
+def _already(job: Job, quantity: str) -> bool:
+    return any(d.tool == "measure" and d.ok and d.result["quantity"] == quantity for d in job.done)
+
+
+def _ids(job: Job) -> list[str]:
+    return [f["id"] for f in job.searched.result.get("findings", ())] if job.searched else []
+
+
+def _usual(job: Job) -> tuple[str, ...]:
+    """The quantity that "measure the hole" or "how big is it" means, or the one of the last measurement."""
+    if limits := job.slots.limits:
+        return tuple(dict.fromkeys(limit.quantity for limit in limits if limit.quantity != "count"))
+    if measured := job.situation.measured:
+        return (str(measured["result"]["quantity"]),)
+    if set(job.slots.objects) & ROUND or set(job.slots.defects) & {"pit", "bubble"}:
+        return ("diameter",)
+    if job.slots.defects or job.slots.objects or job.slots.box or (job.slots.back and job.situation.findings):
+        return ("length",)
+    return ()
+
+
+def _each(job: Job, quantity: str) -> Steps:
+    """Measure one quantity of each thing that is meant."""
+    places = yield from _meant(job)
+    if places is None:
+        box = job.area or named_box(job)
+        done = yield from job.call("measure", job.why("measure", quantity=job.word(quantity), of=""), view="v0", box=box,
+                                   quantity=quantity, unit=_unit(job))
+        _tell(job, done, None)
+        return
+    keyed = {"length": lambda p: -p.length, "width": lambda p: -p.width}.get(quantity, lambda p: -p.area)
+    if job.slots.pick in ("longest", "shortest", "widest", "narrowest", "largest", "smallest"):
+        yield from _extreme(job, quantity, places)
+        return
+    for place in (places if job.slots.pick == "each" else sorted(places, key=keyed) if len(places) > 1 else places)[:_cap(job, places)]:
+        yield from _one(job, quantity, place)
+
+
+def _cap(job: Job, places: list[Place]) -> int:
+    if job.slots.pick == "each" or job.slots.limits or all(p.label in DEFECTS for p in places):
+        return MOST
+    return MOST if len(places) <= MOST else 1
+
+
+def _extreme(job: Job, quantity: str, places: list[Place]) -> Steps:
+    """Find the longest (shortest, ...) by measuring, not by the rough sizes of the search."""
+    small = job.slots.pick in ("shortest", "narrowest", "smallest")
+    rough = sorted(places, key=lambda p: p.length if small else -p.length)[:4]
+    taken: list[tuple[float, Place, Done]] = []
+    for place in rough:
+        done = yield from job.call("measure", job.why("measure", quantity=job.word(quantity), of=f"{place.id} {job.word(place.label)}"),
+                                   view="v0", quantity=quantity, of=place.id, unit=_unit(job))
+        if done.ok:
+            taken.append((float(done.result["value"]), place, done))
+    if not taken:
+        return
+    value, place, done = (min if small else max)(taken, key=lambda entry: entry[0])
+    job.about.insert(0, place.id)
+    _tell(job, done, place, pick=job.slots.pick or "")
+
+
+def _one(job: Job, quantity: str, place: Place) -> Steps:
+    if place.id not in job.about:
+        job.about.append(place.id)
+    done = yield from job.call("measure", job.why("measure", quantity=job.word(quantity), of=f"{place.id} {job.word(place.label)}"),
+                               view="v0", quantity=quantity, of=place.id, unit=_unit(job))
+    _tell(job, done, place)
+
+
+def _meant(job: Job):  # type: ignore[no-untyped-def]
+    """The things to measure: found in this turn, pointed back to, searched for now; None means the named place itself."""
+    slots, situation = job.slots, job.situation
+    if job.searched is not None and not (slots.objects and not slots.defects):
+        places = of_type([job.regions()[i] for i in _ids(job)], slots.defects)
+        return _or_ask(job, picked(places, slots.pick if slots.pick not in _EXTREMES else None))
+    if situation.findings and (slots.back or slots.pick or slots.defects) and not slots.objects:
+        if found := earlier(job):
+            return found
+    if slots.defects:
+        yield from check_once(job)
+        yield from search(job)
+        places = inside(of_type([job.regions()[i] for i in _ids(job)], slots.defects), named_box(job))
+        strong = [p for p in places if p.score >= 0.5] or places
+        return _or_ask(job, picked(strong, slots.pick if slots.pick not in _EXTREMES else None))
+    if counted := [p for d in job.done if d.tool == "count" and d.ok for p in (Place.of(i, label=d.result["what"], step=d.step) for i in d.result["items"])]:
+        return picked(counted, slots.pick if slots.pick not in _EXTREMES else None)
+    if slots.objects and slots.objects[0] not in ("part", "gap", "edge", "bracket"):
+        places = yield from _objects(job)
+        return _or_ask(job, places)
+    if slots.objects or slots.nouns or slots.box or slots.region:
+        return None
+    if situation.findings or situation.focus:
+        found = earlier(job) or ([situation.focus] if situation.focus else [])
+        if found:
+            return found
+    raise Asks("ask.target")
+
+
+_EXTREMES = ("longest", "shortest", "widest", "narrowest", "largest", "smallest")
+
+
+def _objects(job: Job):  # type: ignore[no-untyped-def]
+    """Objects of the named kind; the extremes are left to measuring."""
+    keep = job.slots.pick
+    if keep in _EXTREMES:
+        job.slots = job.slots.model_copy(update={"pick": None})
+    places = yield from objects(job)
+    job.slots = job.slots.model_copy(update={"pick": keep})
+    return places
+
+
+def _or_ask(job: Job, places: list[Place]) -> list[Place]:
+    if not places:
+        names = [job.word(t) for t in job.slots.defects] or list(job.slots.nouns)
+        raise Asks("ask.nothing_to_measure", names=names, step=job.done[-1].step if job.done else 0)
+    return places
+
+
+def _apart(job: Job, quantity: str) -> Steps:
+    """Distance between two things, or the pitch of a row of them."""
+    slots = job.slots
+    if slots.defects and not slots.objects:
+        places = yield from _meant(job)
+        places = sorted(places, key=lambda p: -p.score)[:2]
+    elif job.situation.findings and slots.back and not slots.objects:
+        places = job.situation.findings[:2]
+    elif slots.objects and slots.objects[0] in ("gap", "edge"):
+        done = yield from job.call("measure", job.why("measure", quantity=job.word("width"), of=slots.nouns[0]), view="v0",
+                                   box=job.area or named_box(job), quantity="width", unit=_unit(job))
+        _tell(job, done, None)
+        return
+    elif slots.objects:
+        places = yield from objects(job)
+    else:
+        raise Asks("ask.two_things")
+    if len(places) < 2:
+        raise Asks("ask.two_things")
+    if quantity == "pitch" and len(places) > 2:
+        done = yield from job.call("measure", job.why("measure", quantity=job.word("pitch"), of=job.word(places[0].label)),
+                                   view="v0", quantity="pitch", unit=_unit(job))
+    else:
+        a, b = _neighbours(places)
+        edges = "edges" if any(w in job.say.lower() for w in ("edge to edge", "gap between", "clearance", "端から端", "隙間")) else "centres"
+        done = yield from job.call("measure", job.why("distance", a=a.id, b=b.id), view="v0", quantity="distance", of=a.id,
+                                   to=b.id, between=edges, unit=_unit(job))
+    _tell(job, done, None)
+
+
+def _neighbours(places: list[Place]) -> tuple[Place, Place]:
+    """The first two in reading order, as a tool lists them."""
+    return places[0], places[1]
+
+
+def _unit(job: Job) -> str:
+    if job.slots.unit in ("px", "px2"):
+        return "px"
+    return "auto"
+
+
+def _scaled(job: Job) -> bool:
+    return job.situation.scale is not None or any(d.tool == "calibrate" and d.ok for d in job.done)
+
+
+def _mm_wanted(job: Job) -> None:
+    """Millimetres were asked for and there is no scale: the pixels stand, and the scale is asked for."""
+    if job.slots.unit in METRIC and not _scaled(job):
+        last = next((d for d in reversed(job.done) if d.tool == "measure" and d.ok), None)
+        raise Asks("ask.scale", step=last.step if last else 0)
+
+
+def _tell(job: Job, done: Done, place: Place | None, *, pick: str = "") -> None:
+    if not done.ok:
+        return
+    r = done.result
+    label = job.word(place.label) if place else (job.slots.nouns[0] if job.slots.nouns else "")
+    job.tell("measure.value", step=done.step, quantity=job.word(r["quantity"]), value=shown(r["value"]), unit=unit_word(r["unit"]),
+             uncertainty=shown(r["uncertainty"]) if r.get("uncertainty") is not None else "", id=place.id if place else "", label=label,
+             pick=job.word(f"p.{pick}") if pick else "", note=r.get("note") or "")
+    if job.slots.unit in ("um", "cm", "inch") and r["unit"] == "mm":
+        factor = {"um": 1000.0, "cm": 0.1, "inch": 1 / 25.4}[job.slots.unit]
+        job.tell("measure.convert", value=shown(r["value"]), other=shown(r["value"] * factor), unit={"um": "µm"}.get(job.slots.unit, job.slots.unit))
+
+
+def shown(value: Any) -> str:
+    """A number with four significant digits at most, as a person would write it."""
+    number = float(value)
+    if number == 0:
+        return "0"
+    digits = max(0, 3 - len(str(int(abs(number))))) if abs(number) >= 1 else 3
+    text = f"{number:.{digits + (1 if abs(number) >= 100 else 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def unit_word(unit: str) -> str:
+    """A unit as people write it."""
+    return {"px2": "px²", "mm2": "mm²", "deg": "°"}.get(unit, unit)
+
+
+def set_scale(job: Job) -> Steps:
+    """Take over the scale that the instruction states, if any, by the tool that proves it."""
+    said = job.slots.scale
+    if said is None or any(d.tool == "calibrate" for d in job.done):
+        return
+    done = yield from _calibrate(job, said)
+    if done.ok:
+        job.tell("calibrate.done", step=done.step, mm=f"{done.result['mm_per_px']:.4g}", method=job.word(f"m.{done.result['method']}"))
+
+
+def _calibrate(job: Job, said: ScaleSaid):  # type: ignore[no-untyped-def]
+    why = job.why("calibrate", how=job.word(f"m.{said.kind}"))
+    match said.kind:
+        case "px":
+            return (yield from job.call("calibrate", why, view="v0", method="said", mm_per_px=said.mm))
+        case "marker":
+            return (yield from job.call("calibrate", why, view="v0", method="marker", size_mm=said.mm))
+        case "board":
+            return (yield from job.call("calibrate", why, view="v0", method="chessboard", size_mm=said.mm))
+        case _:
+            return (yield from _calibrate_known(job, said, why))
+
+
+def _calibrate_known(job: Job, said: ScaleSaid, why: str):  # type: ignore[no-untyped-def]
+    """A thing of known size must be found first; where several look alike the user must point to it."""
+    box = named_box(job)
+    counted = yield from job.call("count", job.why("find", what=said.thing or "object"), view="v0", box=box, what=said.thing or "object")
+    items = counted.result.get("items", ()) if counted.ok else ()
+    if len(items) != 1:
+        raise Asks("ask.known_thing", thing=said.thing or "", count=len(items), step=counted.step)
+    return (yield from job.call("calibrate", why, view="v0", method="known", size_mm=said.mm, of=items[0]["id"]))
+
+
+def calibrate(job: Job) -> Steps:
+    """Set the scale because that is the wish."""
+    if job.slots.scale is None:
+        raise Asks("ask.scale", step=0)
+    yield from set_scale(job)
+
+
+def count(job: Job) -> Steps:
+    """Count defects by a search, anything else by its shape."""
+    slots = job.slots
+    if slots.defects and not slots.objects:
+        yield from search(job)
+        if job.searched and job.searched.ok:
+            found = of_type([job.regions()[i] for i in _ids(job) if job.regions()[i].score >= 0.5], slots.defects)
+            job.tell("count.defects", step=job.searched.step, count=len(found), types=[job.word(t) for t in slots.defects])
+        return
+    if slots.back and job.situation.findings and not slots.objects and not slots.nouns:
+        last = job.situation.findings
+        job.tell("count.earlier", step=last[0].step or 0, count=len(last))
+        return
+    what = slots.objects[0] if slots.objects else (slots.nouns[0] if slots.nouns else "object")
+    shown_what = slots.nouns[0] if slots.nouns else job.word("object")
+    if job.slots.limits:
+        yield from check_once(job)
+    done = yield from job.call("count", job.why("count", what=shown_what), view=job.view, box=job.area or named_box(job), what=what)
+    if done.ok:
+        job.tell("count.done", step=done.step, count=done.result["count"], what=shown_what, sure=done.result["sure"],
+                 reason=done.result.get("reason") or "")

@@ -1,0 +1,228 @@
+"""The command line: one function a command. Heavy parts are imported by the command that needs them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from kenpin.contracts.errors import KenpinError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+                  help="Kenpin (検品): ask about a picture of a part; get an answer with every step and its evidence.")
+cases_app = typer.Typer(no_args_is_help=True, help="Past defect cases.")
+app.add_typer(cases_app, name="cases")
+
+PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
+LangOption = Annotated[Literal["auto", "en", "ja"], typer.Option("--lang", help="Language of the answer.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout, and nothing else there.")]
+ReferenceOption = Annotated[list[Path] | None, typer.Option("--reference", help="Golden sample; may be given several times.")]
+GoodOption = Annotated[Path | None, typer.Option("--good", help="Folder of a few good samples.")]
+ScaleOption = Annotated[float | None, typer.Option("--mm-per-px", help="Millimetres per pixel.")]
+CriteriaOption = Annotated[Path | None, typer.Option("--criteria", help="Criteria file (YAML).")]
+
+
+def _open(**given: object) -> Any:
+    from kenpin.config import read_settings
+    from kenpin.wiring import open_kenpin
+
+    return open_kenpin(read_settings(**given))
+
+
+def _console(*, err: bool = False) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=err, highlight=False)
+
+
+@app.command()
+def inspect(image: Path, instruction: str, reference: ReferenceOption = None, good: GoodOption = None,
+            mm_per_px: ScaleOption = None, criteria: CriteriaOption = None, planner: PlannerOption = None,
+            as_json: JsonOption = False, lang: LangOption = "auto",
+            report: Annotated[Path | None, typer.Option("--report", help="Write a self-contained HTML report.")] = None,
+            fail_on: Annotated[Literal["ng", "uncertain"] | None, typer.Option(
+                "--fail-on", help="Exit 1 on ng, or on ng and uncertain.")] = None) -> None:
+    """Look at one picture and answer one instruction."""
+    from agent.inspector import answer_of
+    from kenpin.session import material
+    from kenpin.terminal import Screen
+
+    kenpin = _open(planner=planner)
+    given = material(image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang)
+    inspector = kenpin.inspector()
+    inspection = inspector.start(given)
+    events = inspector.say(inspection, instruction)
+    if as_json:
+        answer = answer_of(events)
+        sys.stdout.write(inspector.trace(inspection).model_dump_json() + "\n")
+    else:
+        screen = Screen(_console(), lang=lang)
+        screen.planner(inspector.planner.info)
+        answer = screen.follow(events, instruction)
+    if report:
+        from kenpin.report import write_report
+
+        write_report(report, inspector.trace(inspection), kenpin.pictures, lang=lang)
+        _console(err=True).print(f"report: {report}", markup=False)
+    if fail_on and answer and answer.verdict in {"ng": ("ng",), "uncertain": ("ng", "uncertain")}[fail_on]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def chat(image: Path, reference: ReferenceOption = None, good: GoodOption = None, mm_per_px: ScaleOption = None,
+         criteria: CriteriaOption = None, planner: PlannerOption = None, lang: LangOption = "auto",
+         resume: Annotated[str | None, typer.Option("--resume", help="Id of an inspection to go on with.")] = None) -> None:
+    """Talk about one picture in the terminal. An empty line or Ctrl-D ends it."""
+    from kenpin.contracts.errors import InstructionRefused
+    from kenpin.session import material
+    from kenpin.terminal import Screen
+
+    kenpin = _open(planner=planner)
+    console = _console()
+    inspector, screen = kenpin.inspector(), Screen(console, lang=lang)
+    inspection = resume or inspector.start(material(image, references=reference or (), good=good, mm_per_px=mm_per_px,
+                                                    criteria=criteria, lang=lang))
+    screen.planner(inspector.planner.info)
+    console.print(f"[dim]inspection {inspection}[/dim]")
+    if resume:
+        screen.follow(inspector.resume(inspection), "")
+    while True:
+        try:
+            text = console.input("[bold]> [/bold]").strip()
+        except (EOFError, KeyboardInterrupt):
+            break
+        if not text:
+            break
+        try:
+            screen.follow(inspector.say(inspection, text), text)
+        except InstructionRefused as exc:
+            console.print(f"kenpin: {exc}", markup=False)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 8501,
+       address: Annotated[str, typer.Option(help="Address to bind to; loopback unless told otherwise.")] = "127.0.0.1",
+       planner: PlannerOption = None) -> None:
+    """Open the chat page."""
+    from kenpin.config import read_settings
+    from kenpin.launch import run_ui
+
+    raise typer.Exit(run_ui(read_settings(planner=planner), port=port, address=address))
+
+
+@app.command()
+def evaluate(suite: Path, planner: PlannerOption = None, as_json: JsonOption = False,
+             require: Annotated[float | None, typer.Option("--require", help="Exit 1 below this pass rate.")] = None) -> None:
+    """Run a suite of conversations and count what passed."""
+    import tempfile
+
+    from kenpin.evaluate.run import run_suite
+    from kenpin.evaluate.suite import read_suite
+    from kenpin.session import SuiteTalker
+    from kenpin.terminal import rates
+
+    conversations = read_suite(suite)
+    with tempfile.TemporaryDirectory(prefix="kenpin-evaluate-") as home:
+        # A suite runs in a home of its own, so that it neither sees nor leaves anything behind.
+        kenpin = _open(planner=planner, home=Path(home))
+        err = _console(err=True)
+        with err.status("…") as status:
+            outcome = run_suite(conversations, suite.parent, SuiteTalker(kenpin.inspector()), progress=status.update)
+    if as_json:
+        sys.stdout.write(json.dumps(outcome.report(), ensure_ascii=False) + "\n")
+    else:
+        out = _console()
+        out.print(rates(outcome.groups))
+        for failure in outcome.failures:
+            flag = " wrong action" if failure["wrong_action"] else ""
+            out.print(f"{failure['id']} turn {failure['turn']}: missed {', '.join(failure['missed'])}{flag}: {failure['say']}", markup=False)
+        out.print(f"{outcome.passed} of {outcome.turns} turns passed ({outcome.rate:.1%}), {outcome.wrong_actions} wrong actions")
+    if require is not None and outcome.rate < require:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(planner: PlannerOption = None, as_json: JsonOption = False) -> None:
+    """Say what is installed, which planner answers, what is missing and how to get it."""
+    from kenpin.doctor import examine
+
+    findings = examine(_open(planner=planner))
+    if as_json:
+        sys.stdout.write(json.dumps([f.__dict__ for f in findings], ensure_ascii=False) + "\n")
+    else:
+        out = _console()
+        for f in findings:
+            out.print(f"{'✓' if f.ok else '✗'} {f.what}: {f.says}" + (f" → {f.remedy}" if f.remedy else ""), markup=False)
+    if any(f.vital and not f.ok for f in findings):
+        raise typer.Exit(3)
+
+
+@cases_app.command("list")
+def cases_list(as_json: JsonOption = False) -> None:
+    """List every case."""
+    _show_cases([(case, None) for case in _open().cases.all()], as_json=as_json)
+
+
+@cases_app.command("search")
+def cases_search(words: Annotated[str | None, typer.Argument(help="Words to look for.")] = None,
+                 picture: Annotated[Path | None, typer.Option("--picture", help="A picture to look for.")] = None,
+                 product: str | None = None, defect_type: str | None = None, disposition: str | None = None,
+                 k: int = 5, as_json: JsonOption = False) -> None:
+    """Search by words, by picture, or both."""
+    from kenpin.contracts.case import CaseQuery
+    from kenpin.session import photo
+
+    if not words and not picture:
+        raise typer.BadParameter("give words or --picture")
+    query = CaseQuery(words=words, product=product, defect_type=defect_type, disposition=disposition, k=k)
+    hits = _open().cases.search(query, picture=photo(picture).pixels if picture else None)
+    _show_cases([(hit.case, hit.likeness) for hit in hits], as_json=as_json)
+
+
+@cases_app.command("add")
+def cases_add(folder: Annotated[Path, typer.Argument(help="Folder with cases.jsonl and its pictures, as `export` writes it.")]) -> None:
+    """Add cases from a folder."""
+    from kenpin.cases.portable import import_cases
+
+    kenpin = _open()
+    number = import_cases(folder, kenpin.cases)
+    _console().print(f"{number} cases added")
+
+
+@cases_app.command("export")
+def cases_export(folder: Path) -> None:
+    """Write every case and its picture to a folder."""
+    from kenpin.cases.portable import export_cases
+
+    kenpin = _open()
+    number = export_cases(folder, kenpin.cases, kenpin.pictures)
+    _console().print(f"{number} cases written to {folder}", markup=False)
+
+
+def _show_cases(cases: list[tuple[Any, float | None]], *, as_json: bool) -> None:
+    if as_json:
+        rows = [{**case.model_dump(mode="json"), "likeness": likeness} for case, likeness in cases]
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("id", "product", "type", "cause", "disposition", "likeness")
+    for case, likeness in cases:
+        table.add_row(*(escape(t) for t in (case.id, case.product, case.defect_type, case.cause, case.disposition)),
+                      "" if likeness is None else f"{likeness:.2f}")
+    _console().print(table)
+
+
+def main() -> None:
+    """Entry point: errors of the user are one line and an exit code, never a traceback."""
+    try:
+        app()
+    except KenpinError as exc:
+        sys.stderr.write(f"kenpin: {' '.join(str(exc).split())}\n")
+        sys.exit(exc.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""What is installed, which planner answers, what is missing and how to get it."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import find_spec
+
+from kenpin.config import Settings
+from kenpin.contracts.errors import KenpinError
+from kenpin.wiring import Kenpin
+
+ROOTS = ("agent", "kenpin", "prompts", "tools", "ui")
+EXTRAS = {"local": "transformers", "serve": "vllm", "tune": "peft", "scale": "ray"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    ok: bool
+    says: str
+    remedy: str = ""
+    vital: bool = False
+    """Without it, what was asked for cannot run."""
+
+
+def examine(kenpin: Kenpin) -> list[Finding]:
+    """Look at everything; nothing is changed and no server but the configured ones is asked."""
+    return [*_installed(), *_roots(), _home(kenpin.settings), *_parts(kenpin), _planner(kenpin)]
+
+
+def _installed() -> Iterator[Finding]:
+    try:
+        yield Finding("kenpin", True, version("kenpin"))
+    except PackageNotFoundError:
+        yield Finding("kenpin", False, "not installed as a package", "run: make setup", vital=True)
+    for extra, module in EXTRAS.items():
+        there = find_spec(module) is not None
+        yield Finding(f"extra {extra}", True, "installed" if there else "not installed (optional)")
+
+
+def _roots() -> Iterator[Finding]:
+    owners = packages_distributions()
+    for root in ROOTS:
+        others = sorted(set(owners.get(root, ())) - {"kenpin"})
+        yield Finding(f"package {root}", not others, f"also owned by {', '.join(others)}" if others else "belongs to kenpin",
+                      f"uninstall {', '.join(others)} or use a separate environment" if others else "", vital=bool(others))
+
+
+def _home(settings: Settings) -> Finding:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(settings.home).free / 2**30
+    except OSError as exc:
+        return Finding("data folder", False, f"{settings.home}: {exc.strerror}", "set KENPIN_HOME to a writeable folder", vital=True)
+    return Finding("data folder", free > 1, f"{settings.home}, {free:.0f} GiB free", "" if free > 1 else "free some space")
+
+
+def _parts(kenpin: Kenpin) -> Iterator[Finding]:
+    try:
+        yield Finding("past cases", True, f"{len(kenpin.cases.all())} cases, embedder {kenpin.embedder.name}")
+    except KenpinError as exc:
+        yield Finding("past cases", False, str(exc), "check KENPIN_CHROMA_HOST or the data folder")
+
+
+def _planner(kenpin: Kenpin) -> Finding:
+    try:
+        info = kenpin.inspector().planner.info
+    except KenpinError as exc:
+        return Finding(f"planner {kenpin.settings.planner}", False, str(exc), "or choose --planner embedded", vital=True)
+    return Finding(f"planner {info.backend}", True, f"{info.model}, prompt {info.prompt}")

@@ -1,0 +1,92 @@
+"""Suites of conversations: what was asked, and what each turn must lead to."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kenpin.contracts.errors import FileRefused
+from kenpin.contracts.view import Box
+
+
+class Number(BaseModel):
+    """A measure with this unit lies within `tol` of `value`; 0 means equal."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    value: float
+    unit: str
+    tol: float = 0.0
+
+
+class Expect(BaseModel):
+    """All keys that are present must hold. See the contract."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tools: tuple[str, ...] | None = None
+    any: tuple[tuple[str, ...], ...] | None = None
+    not_tools: tuple[str, ...] | None = None
+    verdict: tuple[str | None, ...] | None = None
+    finds: tuple[Box, ...] | None = None
+    region: str | None = None
+    covers: Box | None = None
+    number: Number | None = None
+    not_number: Literal["mm_without_scale"] | None = None
+    text: str | None = None
+    not_text: str | None = None
+    clarify: bool | None = None
+    not_clarify: bool | None = None
+    cites: bool | None = None
+    honest: bool | None = None
+
+
+class Turn(BaseModel):
+    """One thing said, and what it must lead to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    say: str
+    expect: Expect
+
+
+class Conversation(BaseModel):
+    """One line of a suite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    image: str
+    reference: str | None = None
+    mm_per_px: Annotated[float | None, Field(gt=0)] = None
+    group: str | None = None
+    turns: Annotated[tuple[Turn, ...], Field(min_length=1)]
+
+
+def read_suite(path: Path) -> list[Conversation]:
+    """Read a suite; pictures lie beside it.
+
+    Raises:
+        FileRefused: One line that names the file, the line and what is wrong.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise FileRefused(f"{path}: there is no such suite") from None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise FileRefused(f"{path}: cannot be read ({exc})") from None
+    conversations = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            conversations.append(Conversation.model_validate(json.loads(line)))
+        except json.JSONDecodeError as exc:
+            raise FileRefused(f"{path.name} line {number}: is not JSON ({exc.msg})") from None
+        except ValidationError as exc:
+            error = exc.errors(include_url=False)[0]
+            raise FileRefused(f"{path.name} line {number}: {'.'.join(map(str, error['loc']))}: {error['msg']}") from None
+    if not conversations:
+        raise FileRefused(f"{path.name}: holds no conversation")
+    return conversations
