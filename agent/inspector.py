@@ -108,11 +108,15 @@ class Inspector:
                      images=setup.images, views=tuple(values["views"].values()), turns=tuple(turns))
 
     def _run(self, inspection_id: str, update: dict[str, Any] | None) -> Iterator[Event]:
+        ended: TurnEnded | None = None
         for event in self._graph.stream(update, _config(inspection_id), stream_mode="custom", durability="sync"):
             if isinstance(event, TurnEnded):
-                self._save(inspection_id)
-            yield event  # type: ignore[misc]
+                ended = event  # passed on once the turn is checkpointed, since a caller may stop listening there
+            else:
+                yield event  # type: ignore[misc]
         self._save(inspection_id)
+        if ended:
+            yield ended
 
     def _save(self, inspection_id: str) -> None:
         self.traces.save(self.trace(inspection_id))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from agent.language.lexicon import find
+from agent.language.normal import normalise
 from agent.language.scale import ScaleSaid
 from agent.procedures.core import Asks, Done, Job, Steps
 from agent.procedures.looking import objects
@@ -152,10 +154,10 @@ def _meant(job: Job):  # type: ignore[no-untyped-def]
 _EXTREMES = ("longest", "shortest", "widest", "narrowest", "largest", "smallest")
 
 
-def _objects(job: Job):  # type: ignore[no-untyped-def]
+def _objects(job: Job, *, every: bool = False):  # type: ignore[no-untyped-def]
     """Objects of the named kind; the extremes are left to measuring."""
     keep = job.slots.pick
-    if keep in _EXTREMES:
+    if every or keep in _EXTREMES:
         job.slots = job.slots.model_copy(update={"pick": None})
     places = yield from objects(job)
     job.slots = job.slots.model_copy(update={"pick": keep})
@@ -182,8 +184,8 @@ def _apart(job: Job, quantity: str) -> Steps:
                                    box=job.area or named_box(job), quantity="width", unit=_unit(job))
         _tell(job, done, None)
         return
-    elif slots.objects:
-        places = yield from objects(job)
+    elif slots.objects or slots.nouns:
+        places = yield from _objects(job, every=True)
     else:
         raise Asks("ask.two_things")
     if len(places) < 2:
@@ -192,16 +194,18 @@ def _apart(job: Job, quantity: str) -> Steps:
         done = yield from job.call("measure", job.why("measure", quantity=job.word("pitch"), of=job.word(places[0].label)),
                                    view="v0", quantity="pitch", unit=_unit(job))
     else:
-        a, b = _neighbours(places)
+        a, b = _pair(job, places)
         edges = "edges" if any(w in job.say.lower() for w in ("edge to edge", "gap between", "clearance", "端から端", "隙間")) else "centres"
         done = yield from job.call("measure", job.why("distance", a=a.id, b=b.id), view="v0", quantity="distance", of=a.id,
                                    to=b.id, between=edges, unit=_unit(job))
     _tell(job, done, None)
 
 
-def _neighbours(places: list[Place]) -> tuple[Place, Place]:
-    """The first two in reading order, as a tool lists them."""
-    return places[0], places[1]
+def _pair(job: Job, places: list[Place]) -> tuple[Place, Place]:
+    """The two that the instruction names ("first to third", "leftmost and rightmost"), else the first two in reading order."""
+    named = [found[0] for hit in find("pick", normalise(job.say)) if (found := picked(places, hit.name)) and len(found) == 1]
+    chosen = list(dict.fromkeys(named))
+    return (chosen[0], chosen[1]) if len(chosen) >= 2 else (places[0], places[1])
 
 
 def _unit(job: Job) -> str:

@@ -11,20 +11,25 @@ from kenpin.contracts.view import Mask
 from tools.detection.field import Field, block_maxima, grid, learn_extremes
 
 ANGLES = 16
-LENGTHS = (16, 32)
+LENGTHS = (16,)
 FLANK = 4
 """Distance from a line to what it is compared with, px of the level."""
 PAD = 40
+UNITS = 4
+"""Integer steps per grey level while lines are summed: 32 of them, and their difference, fit 16 bits."""
 FLOOR = 0.07
 """Smallest spread of block maxima, grey levels: what differs by less than one level on average is never reported."""
 LINE_LEVELS = 3
 SPOT_LEVELS = 6
 TESTS = ANGLES * len(LENGTHS) * LINE_LEVELS + SPOT_LEVELS
 
+Steps = NDArray[np.int16]
+"""Grey levels in `UNITS` steps."""
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """(H, W) float32 maps: minus log of how often a clean block shows as much, by lines and by spots."""
+    """(H, W) float32 maps: minus log of how often a clean block shows as much, by lines and by spots; at least 0."""
 
     line: Field
     spot: Field
@@ -39,53 +44,86 @@ def directions() -> list[tuple[float, float]]:
     return [(float(np.cos(a)), float(np.sin(a))) for a in np.arange(ANGLES) * np.pi / ANGLES]
 
 
-def line_means(level: Field, direction: tuple[float, float], lengths: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
-    """Mean along a line centred on each pixel, for each length (powers of two), flat arrays of the padded `level`.
+def line_sums(flat: Steps, stride: int, direction: tuple[float, float]) -> Iterator[tuple[int, int, Steps]]:
+    """Sums along lines that start at each pixel, for each of `LENGTHS`.
 
-    Source: dyadic line sums (beamlets), each of two half lines.
+    Args:
+        flat: Padded level, row by row, `stride` pixels a row.
+        stride: Pixels a row.
+        direction: Unit vector of the lines.
+    Returns:
+        Length, offset from a line's start to its middle, and the sums; those that leave the array are not valid.
+    Source: dyadic line sums (beamlets): each of two halves.
     """
-    stride, flat = level.shape[1], level.reshape(-1)
-    total, length, reach = flat, 1, 0
-    while length < max(lengths):
+    total, length = flat, 1
+    while length < max(LENGTHS):
         offset = round(direction[1] * length) * stride + round(direction[0] * length)
         ahead, behind = max(offset, 0), max(-offset, 0)
-        grown = np.zeros_like(flat)
+        grown = np.empty_like(flat)
         np.add(total[behind: len(flat) - ahead], total[ahead: len(flat) - behind], out=grown[behind: len(flat) - ahead])
-        total, length, reach = grown, length * 2, reach + offset
-        if length in lengths:
-            half = round(direction[1] * (length - 1) / 2) * stride + round(direction[0] * (length - 1) / 2)
-            yield np.roll(total, half) * np.float32(1.0 / length)
+        total, length = grown, length * 2
+        if length in LENGTHS:
+            middle = round(direction[1] * (length - 1) / 2) * stride + round(direction[0] * (length - 1) / 2)
+            yield length, middle, total
 
 
-def ridge(mean: NDArray[np.float32], across: int) -> NDArray[np.float32]:
-    """How far a line's mean stands out from both flanks, to the same side; 0 on edges and slopes."""
-    left, right = np.roll(mean, across), np.roll(mean, -across)
-    bright = mean - np.maximum(left, right)
-    dark = np.minimum(left, right) - mean
-    return np.maximum(bright, dark)
+def ridge(sums: Steps, first: int, last: int, across: int) -> Steps:
+    """How far lines stand out from both flanks, to the same side; negative on edges and slopes."""
+    here = sums[first:last]
+    left, right = sums[first - across: last - across], sums[first + across: last + across]
+    bright = np.maximum(left, right)
+    np.subtract(here, bright, out=bright)
+    dark = np.minimum(left, right)
+    np.subtract(dark, here, out=dark)
+    return np.asarray(np.maximum(bright, dark, out=bright), np.int16)
 
 
 def line_evidence(level: Field, hidden: Mask) -> Field:
-    """Evidence for lines at one level of the pyramid, (H, W) float32."""
+    """Evidence for lines at one level of the pyramid, (H, W) float32, at least 0."""
     height, width = level.shape
-    padded = cv2.copyMakeBorder(cv2.GaussianBlur(level, (0, 0), 0.7), PAD, PAD, PAD, PAD, cv2.BORDER_REFLECT)
-    best = np.full(level.shape, -np.inf, np.float32)
-    blocks = grid(level.shape)
+    soft = cv2.GaussianBlur(level, (0, 0), 0.7)
+    steps = np.rint(np.clip(soft, -127, 127) * UNITS).astype(np.int16)
+    padded = cv2.copyMakeBorder(steps, PAD, PAD, PAD, PAD, cv2.BORDER_REFLECT_101)
+    stride, flat = padded.shape[1], padded.reshape(-1)
+    best = np.zeros(level.shape, np.float32)
+    shown = (~hidden).astype(np.int16)
     for dx, dy in directions():
-        across = round(dx * FLANK) * padded.shape[1] - round(dy * FLANK)
-        for mean in line_means(padded, (dx, dy), LENGTHS):
-            response = ridge(mean, across).reshape(padded.shape)[PAD:PAD + height, PAD:PAD + width].copy()
-            response[hidden] = 0.0
-            law = learn_extremes(block_maxima(response, blocks), floor=FLOOR)
-            np.maximum(best, law.evidence(response), out=best)
+        side_x, side_y = round(dy * FLANK), round(dx * FLANK)
+        for length, middle, sums in line_sums(flat, stride, (dx, dy)):
+            margin = 10 * stride
+            first = PAD * stride - margin
+            half = ridge(sums, first - middle, first - middle + height * stride + 2 * margin, side_y * stride - side_x)
+            shift = round(dy * length / 2) * stride + round(dx * length / 2)
+            response = np.minimum(half[margin - shift: len(half) - margin - shift], half[margin + shift: len(half) - margin + shift])
+            for response in (half[margin: len(half) - margin], response):
+              response = response.reshape(height, stride)[:, PAD:PAD + width]
+              _clear_border(response, abs(side_x), abs(side_y))
+              _keep_largest(best, response * shown, 1.0 / (length * UNITS))
     return best
 
 
+def _clear_border(response: Steps, wide: int, high: int) -> None:
+    """Where a flank lies outside the picture nothing is known."""
+    if high:
+        response[:high], response[-high:] = 0, 0
+    if wide:
+        response[:, :wide], response[:, -wide:] = 0, 0
+
+
+def _keep_largest(best: Field, response: Steps, unit: float) -> None:
+    """Raise `best` to the evidence of `response`, given in steps of `unit` grey levels."""
+    law = learn_extremes(block_maxima(response, grid(response.shape)) * np.float32(unit), floor=FLOOR)
+    values, flat = response.reshape(-1), best.reshape(-1)
+    above = np.flatnonzero(values > np.int16(min(law.place / unit, 32000)))
+    flat[above] = np.maximum(flat[above], law.evidence(values[above] * np.float32(unit)))
+
+
 def spot_evidence(level: Field, hidden: Mask) -> Field:
-    """Evidence for round spots of about 3 px radius at one level of the pyramid, (H, W) float32."""
+    """Evidence for round spots of about 3 px radius at one level of the pyramid, (H, W) float32, at least 0."""
     response = np.abs(cv2.GaussianBlur(level, (0, 0), 1.5) - cv2.GaussianBlur(level, (0, 0), 4.5))
     response[hidden] = 0.0
-    return learn_extremes(block_maxima(response, grid(level.shape)), floor=FLOOR).evidence(response)
+    law = learn_extremes(block_maxima(response, grid(level.shape)), floor=FLOOR)
+    return np.maximum(law.evidence(response), 0)
 
 
 def examine(field: Field, hidden: Mask) -> Evidence:
@@ -96,7 +134,7 @@ def examine(field: Field, hidden: Mask) -> Evidence:
         hidden: (H, W) bool, pixels that are known to be something else.
     """
     height, width = field.shape
-    lines, spots = np.full((2, height, width), -np.inf, np.float32)
+    lines, spots = np.zeros((2, height, width), np.float32)
     level, covered = field, hidden
     for depth in range(SPOT_LEVELS):
         if min(level.shape) < 24:
@@ -105,7 +143,8 @@ def examine(field: Field, hidden: Mask) -> Evidence:
         if depth < LINE_LEVELS:
             found.append((lines, line_evidence(level, covered)))
         for whole, part in found:
-            np.maximum(whole, cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR), out=whole)
+            grown = part if depth == 0 else cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
+            np.maximum(whole, grown, out=whole)
         level = cv2.resize(level, (level.shape[1] // 2, level.shape[0] // 2), interpolation=cv2.INTER_AREA)
         covered = cv2.resize(hidden.astype(np.uint8), level.shape[::-1], interpolation=cv2.INTER_AREA) > 0
     return Evidence(line=lines, spot=spots)

@@ -12,8 +12,8 @@ from tools.detection.field import Field, block_maxima, filled, grid, learn_extre
 from tools.detection.furniture import Sorted, sort_out
 from tools.detection.gate import Evenness, evenness
 from tools.detection.kinds import kind_of
-from tools.detection.shapes import Shape, joined, shape_of
-from tools.detection.spots import Spot, components, cut, faint_spot, grown, painted, strong_spots
+from tools.detection.shapes import Shape, joined, shape_of, softness
+from tools.detection.spots import Spot, components, cut, faint_spots, grown, painted, strong_spots
 from tools.pixels.grey import grey
 
 FALSE_ALARMS = 0.02
@@ -66,20 +66,6 @@ def _pixel_evidence(smooth: Field) -> Field:
     return learn_extremes(block_maxima(size, grid(size.shape)), floor=0.15, crowded=True).evidence(size)
 
 
-def _softness(field: Field, spot: Spot, shape: Shape) -> float:
-    """Width of the border, by the area between a quarter and three quarters of the contrast, over the short side."""
-    box = grown(spot.box, 4, field.shape)
-    side = spot.sign * cv2.GaussianBlur(cut(field, box), (0, 0), 0.7) / max(abs(spot.contrast), 1.0)
-    ring = np.count_nonzero((side > 0.25) & (side < 0.75) & (painted([_moved(spot, box)], side.shape, margin=4)))
-    around = 2 * (shape.length + shape.width)
-    return float(ring / max(around, 1.0) / max(shape.width, 1.0))
-
-
-def _moved(spot: Spot, frame: tuple[int, int, int, int]) -> Spot:
-    box = (spot.box[0] - frame[0], spot.box[1] - frame[1], spot.box[2] - frame[0], spot.box[3] - frame[1])
-    return Spot(box, spot.mask, spot.contrast, spot.strength)
-
-
 def _coloured(spot: Spot, red: Field, blue: Field) -> Spot:
     """The spot with its difference in colour from the surface."""
     difference = max(abs(float(np.median(cut(c, spot.box)[spot.mask]))) for c in (red, blue))
@@ -95,8 +81,7 @@ def _faint(field: Field, hidden: Mask, limit: float) -> tuple[list[Spot], Field]
         shown = cut(best, box)
         peak = np.unravel_index(np.argmax(np.where(mask, shown, -np.inf)), shown.shape)
         line = bool(cut(evidence.line, box)[peak] >= cut(evidence.spot, box)[peak])
-        if (spot := faint_spot(field, box, mask & (shown >= 0.35 * shown[peak]), evidence=best, line=line)) is not None:
-            spots.append(spot)
+        spots += faint_spots(field, box, mask & (shown >= 0.35 * shown[peak]), evidence=best, line=line)
     return spots, best
 
 
@@ -121,13 +106,13 @@ def search(pixels: RgbImage) -> Search:
     for area in first.areas:
         cut(hidden, grown(area, 4, bright.shape))[:] = True
     faint, heat = _faint(filled(bright, hidden), hidden, limit)
-    spots = joined(first.defects + faint)[:MOST_FINDINGS]
+    spots = [s for s in joined(first.defects + faint, heat) if s.strength >= 1][:MOST_FINDINGS]
     covered = hidden | painted(spots, bright.shape, margin=4)
     found = []
     for spot in spots:
         spot = _coloured(spot, red, blue)
         shape = shape_of(spot)
-        kind, score = kind_of(spot, shape, bright.shape, _softness(bright, spot, shape))
+        kind, score = kind_of(spot, shape, bright.shape, softness(bright, spot, shape))
         found.append(Found(spot, shape, kind, score))
         region = cut(heat, spot.box)
         region[spot.mask] = np.maximum(region[spot.mask], spot.strength)

@@ -1,6 +1,7 @@
 """The surface without its light: slow changes of brightness removed, foreign areas filled, extremes judged."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -67,13 +68,12 @@ class Extremes:
         return np.asarray((response - self.place) / self.spread, np.float32)
 
 
-def block_maxima(response: Field, blocks: tuple[int, int]) -> NDArray[np.float32]:
+def block_maxima(response: NDArray[Any], blocks: tuple[int, int]) -> NDArray[np.float32]:
     """(rows, cols) largest value of each block; what does not fill a block is left out."""
-    rows, cols = blocks
-    high, wide = max(1, response.shape[0] // rows), max(1, response.shape[1] // cols)
-    rows, cols = min(rows, response.shape[0]), min(cols, response.shape[1])
-    cut = response[: rows * high, : cols * wide]
-    return np.asarray(cut.reshape(rows, high, cols, wide).max(axis=(1, 3)), np.float32)
+    rows, cols = min(blocks[0], response.shape[0]), min(blocks[1], response.shape[1])
+    high, wide = response.shape[0] // rows, response.shape[1] // cols
+    tall = np.stack([response[i * high:(i + 1) * high].max(axis=0) for i in range(rows)])
+    return np.asarray(tall[:, :cols * wide].reshape(rows, cols, wide).max(axis=2), np.float32)
 
 
 def grid(shape: tuple[int, ...]) -> tuple[int, int]:

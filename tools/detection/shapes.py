@@ -6,7 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.detection.spots import Spot, united
+from tools.detection.field import Field
+from tools.detection.spots import Spot, cut, grown, united
+
+TOUCHING, NEAR, FAR = 4, 10, 60
+"""Gaps in px: always one thing, one thing if one of the two is long and both are thin, never one thing."""
+BRIDGE = 0.3
+"""Evidence between two pieces, in units of the threshold, that makes them one; noise alone shows less than 0.15."""
 
 
 @dataclass(frozen=True)
@@ -88,35 +94,70 @@ def shape_of(spot: Spot) -> Shape:
                  hole=1 - area / full)
 
 
-def _gap(first: NDArray[np.int32], second: NDArray[np.int32]) -> float:
+def softness(field: Field, spot: Spot, shape: Shape) -> float:
+    """Width of a region's border in px, between a quarter and three quarters of its contrast, taken all around."""
+    reach = int(max(6, 0.3 * shape.width))
+    box = grown(spot.box, reach, field.shape)
+    side = spot.sign * cv2.GaussianBlur(cut(field, box), (0, 0), 1.0) / max(abs(spot.contrast), 1.0)
+    mask = np.zeros(side.shape, np.uint8)
+    dx, dy = spot.box[0] - box[0], spot.box[1] - box[1]
+    mask[dy:dy + spot.mask.shape[0], dx:dx + spot.mask.shape[1]] = spot.mask
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach - 1, 2 * reach - 1))
+    ring = (cv2.dilate(mask, disc) > 0) & (cv2.erode(mask, disc) == 0)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    around = sum(cv2.arcLength(contour, True) for contour in contours)
+    return float(np.count_nonzero(ring & (side > 0.25) & (side < 0.75)) / max(around, 1.0))
+
+
+def _nearest(first: NDArray[np.int32], second: NDArray[np.int32]) -> tuple[float, tuple[int, int], tuple[int, int]]:
+    """Smallest distance between two outlines, and where it is."""
     a, b = first[:: max(1, len(first) // 150)], second[:: max(1, len(second) // 150)]
-    return float(np.sqrt(((a[:, None].astype(np.float64) - b[None]) ** 2).sum(axis=2).min()))
+    apart = ((a[:, None].astype(np.float64) - b[None]) ** 2).sum(axis=2)
+    i, j = np.unravel_index(int(np.argmin(apart)), apart.shape)
+    return float(np.sqrt(apart[i, j])), (int(a[i, 0]), int(a[i, 1])), (int(b[j, 0]), int(b[j, 1]))
 
 
 def _box_gap(a: Spot, b: Spot) -> float:
     return float(max(a.box[0] - b.box[2], b.box[0] - a.box[2], a.box[1] - b.box[3], b.box[1] - a.box[3], 0))
 
 
-def _one_thing(a: Spot, b: Spot) -> bool:
-    """Whether two regions are pieces of one: they touch, or one is the straight or near continuation of the other."""
-    if a.sign != b.sign or _box_gap(a, b) > 60:
+def _bridged(heat: Field, start: tuple[int, int], end: tuple[int, int]) -> bool:
+    """Whether weaker evidence runs all the way from one point to another."""
+    count = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1) + 1
+    xs = np.rint(np.linspace(start[0], end[0], count)).astype(int)
+    ys = np.rint(np.linspace(start[1], end[1], count)).astype(int)
+    seen = [heat[max(y - 3, 0):y + 4, max(x - 3, 0):x + 4].max() for x, y in zip(xs, ys, strict=True)]
+    return float(np.median(seen)) >= BRIDGE
+
+
+def _one_thing(a: Spot, b: Spot, heat: Field) -> bool:
+    """Whether two regions are pieces of one: they touch, or a long thin one goes on in the other."""
+    if a.sign != b.sign or _box_gap(a, b) > FAR:
         return False
-    gap = _gap(outline(a), outline(b))
-    if gap <= 4:
+    gap, start, end = _nearest(outline(a), outline(b))
+    if gap <= TOUCHING:
         return True
     shapes = (shape_of(a), shape_of(b))
     main = max(shapes, key=lambda s: s.length)
-    if main.slender < 4 or gap > 0.5 * (shapes[0].length + shapes[1].length):
+    thin, thick = sorted(s.width for s in shapes)
+    if thick > 2.5 * thin + 3 or gap > shapes[0].length + shapes[1].length:
         return False
+    if main.slender < 2.5:
+        return thick <= 6 and gap <= NEAR and _bridged(heat, start, end)
+    if gap <= max(NEAR, 0.12 * main.length) or _bridged(heat, start, end):
+        return True
     whole = shape_of(united(a, b))
-    thick = max(s.width for s in shapes)
-    straight = whole.bend * whole.length <= 0.5 * thick + 1 and whole.length / max(whole.area / whole.length, 1) > 5
-    slim = thick <= 3 * min(max(s.width, 1.0) for s in shapes)
-    return slim and (straight or (gap <= 0.2 * main.length and whole.slender >= main.slender))
+    straight = whole.bend * whole.length <= 0.5 * thick + 1 and whole.slender >= 5
+    return straight and main.slender >= 4 and gap <= 0.5 * (shapes[0].length + shapes[1].length)
 
 
-def joined(spots: list[Spot]) -> list[Spot]:
-    """Pieces of one thing put together, strongest first."""
+def joined(spots: list[Spot], heat: Field) -> list[Spot]:
+    """Pieces of one thing put together, strongest first.
+
+    Args:
+        spots: Regions that stand out.
+        heat: (H, W) float32 evidence, 1 at the threshold: faint evidence between two pieces joins them.
+    """
     rest, done = sorted(spots, key=lambda s: -s.area), []
     while rest:
         whole = rest.pop(0)
@@ -124,7 +165,7 @@ def joined(spots: list[Spot]) -> list[Spot]:
         while merged:
             merged = False
             for i, other in enumerate(rest):
-                if _one_thing(whole, other):
+                if _one_thing(whole, other, heat):
                     whole, merged = united(whole, rest.pop(i)), True
                     break
         done.append(whole)

@@ -73,6 +73,8 @@ def touching(mask: Mask, seeds: Mask) -> Mask:
 
 def components(low: Mask, evidence: Field, threshold: float) -> list[tuple[Box, Mask, float]]:
     """Connected parts of `low` whose strongest evidence reaches the threshold: box, mask, peak; strongest first."""
+    if not (evidence >= threshold).any():
+        return []
     _, labels, stats, _ = cv2.connectedComponentsWithStats(low.astype(np.uint8), connectivity=8)
     seeds = np.unique(labels[(evidence >= threshold) & low])
     parts = []
@@ -126,8 +128,8 @@ def _along(patch: Field, reach: int) -> Field:
     return best
 
 
-def faint_spot(field: Field, box: Box, mask: Mask, *, evidence: Field, line: bool) -> Spot | None:
-    """Draw the border of something found by the filter bank, at half of its own contrast.
+def faint_spots(field: Field, box: Box, mask: Mask, *, evidence: Field, line: bool) -> list[Spot]:
+    """Draw the borders of something found by the filter bank, at half of its own contrast.
 
     Args:
         field: (H, W) float32 flattened surface.
@@ -151,9 +153,13 @@ def faint_spot(field: Field, box: Box, mask: Mask, *, evidence: Field, line: boo
     side = _along(sign * smooth, 5) if line else sign * smooth
     level = float(np.quantile(side[core], 0.75))
     region = touching((side > level / 2) & (cv2.dilate(inside.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0), core)
-    if (place := tight(region, wide[:2])) is None:
-        return None
-    return Spot(*place, contrast=sign * level, strength=peak, line=line)
+    count, labels = cv2.connectedComponents(region.astype(np.uint8), connectivity=8)
+    found = []
+    for label in range(1, count):
+        part = labels == label
+        if (place := tight(part, wide[:2])) is not None and (count == 2 or place[1].sum() >= 5):
+            found.append(Spot(*place, contrast=sign * level, strength=float(shown[part].max()), line=line))
+    return found
 
 
 def painted(spots: list[Spot], shape: tuple[int, ...], *, margin: int = 0) -> Mask:
