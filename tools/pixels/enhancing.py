@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import RgbImage
+from tools.pixels import focus
 from tools.pixels.grey import grey
 
 Field = NDArray[np.float32]
@@ -25,17 +26,8 @@ HALO = 24
 
 
 def noise_sigma(pixels: RgbImage) -> float:
-    """Standard deviation of pixel noise, grey levels.
-
-    Source: after Donoho & Johnstone 1994, diagonal detail of the Haar wavelet. The mean of its smaller 70 % stands for
-        the median, which whole grey levels would make jump; it is taken on at most about a million pixels.
-    """
-    step = 2 * _stride(pixels)
-    even = pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2]
-    a, b, c, d = (grey(even[i::step, j::step]).astype(np.float32) for i in (0, 1) for j in (0, 1))
-    detail = np.abs(a - b - c + d).ravel() / 2
-    few = int(0.7 * detail.size)
-    return float(np.partition(detail, few)[:few].mean() / 0.4734) if few else 0.0
+    """Standard deviation of pixel noise, grey levels, on a central part of at most about a megapixel."""
+    return focus.noise_sigma(grey(_middle(pixels)))
 
 
 def contrast_of(pixels: RgbImage) -> float:
@@ -46,12 +38,16 @@ def contrast_of(pixels: RgbImage) -> float:
 
 def sharpness_of(pixels: RgbImage) -> float:
     """Mean size of the gradient, grey levels per pixel, on a central part of at most about a megapixel."""
+    part = grey(_middle(pixels))
+    dx, dy = cv2.Sobel(part, cv2.CV_32F, 1, 0), cv2.Sobel(part, cv2.CV_32F, 0, 1)
+    return float(np.mean(cv2.magnitude(dx, dy)) / 8)
+
+
+def _middle(pixels: RgbImage) -> RgbImage:
     height, width = pixels.shape[:2]
     rows, columns = min(height, 1000), min(width, 1000)
     y, x = (height - rows) // 2, (width - columns) // 2
-    part = grey(pixels[y:y + rows, x:x + columns])
-    dx, dy = cv2.Sobel(part, cv2.CV_32F, 1, 0), cv2.Sobel(part, cv2.CV_32F, 0, 1)
-    return float(np.mean(cv2.magnitude(dx, dy)) / 8)
+    return pixels[y:y + rows, x:x + columns]
 
 
 def _stride(pixels: RgbImage) -> int:
