@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from kenpin.contracts.view import Box
 from tools.detection.shapes import Shape, shape_of
 from tools.detection.spots import Spot
+
+WORD_STROKES = 1.8
+"""Strokes over diagonal from which a region counts as characters grown together; a crack has 1.4."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,8 @@ def repeated(spots: list[Spot], shapes: list[Shape], *, least: int = 3) -> list[
             if sum(_alike(shapes[i], shapes[j], spots[i], spots[j]) for j in clean) >= least]
 
 
-def text_lines(spots: list[Spot], shapes: list[Shape]) -> list[list[int]]:
-    """Rows of at least three characters of like height and contrast.
-
-    Characters are as tall as wide or taller along their row and are not all solid blobs: a row of pits or the pieces of
-    a broken scratch are no text.
-    """
+def text_lines(spots: list[Spot]) -> list[list[int]]:
+    """Groups of characters of like height and contrast: a row of pits or the pieces of a scratch are no text."""
     sizes = np.array([max(_size(s.box)) for s in spots], float)
     links: dict[int, set[int]] = {i: {i} for i in range(len(spots))}
     for i, a in enumerate(spots):
@@ -109,27 +109,49 @@ def text_lines(spots: list[Spot], shapes: list[Shape]) -> list[list[int]]:
                 group.add(at)
                 todo.extend(links[at] - group)
         seen |= group
-        if _is_text([spots[i] for i in group], [shapes[i] for i in group]):
+        if _is_text([spots[i] for i in group]):
             groups.append(sorted(group))
     return groups
 
 
-def _is_text(spots: list[Spot], shapes: list[Shape]) -> bool:
-    if len(spots) < 3:
+def strokes(spot: Spot) -> float:
+    """Length of all strokes of a region over the diagonal of its box: about 1 for a line, 2 or more for a character."""
+    depth = cv2.distanceTransform(np.pad(spot.mask, 1).astype(np.uint8), cv2.DIST_L2, 3)
+    stroke = max(4 * float(depth[depth > 0].mean()) - 2, 1.0)
+    return spot.area / stroke / float(np.hypot(*_size(spot.box)))
+
+
+def is_word(spot: Spot) -> bool:
+    """Characters grown together: far more strokes than a line has, and as tall all along."""
+    width, height = _size(spot.box)
+    mask = spot.mask if width >= height else spot.mask.T
+    tall, long = mask.shape
+    if tall < 6 or long < 1.8 * tall or strokes(spot) < WORD_STROKES:
         return False
+    cells = np.array_split(mask, max(2, round(long / (0.7 * tall))), axis=1)
+    spans = [np.ptp(np.flatnonzero(cell.any(axis=1))) + 1 if cell.any() else 0 for cell in cells]
+    return bool(np.mean(np.array(spans) >= 0.6 * tall) >= 0.6)
+
+
+def _is_text(spots: list[Spot]) -> bool:
+    """Whether a group of near regions of like size and ink is a piece of writing."""
+    if len(spots) == 1:
+        return is_word(spots[0])
     centres = np.array([_centre(s) for s in spots])
     centred = centres - centres.mean(axis=0)
     _, _, axes = np.linalg.svd(centred)
     extents = np.array([_size(s.box) for s in spots], float)
     level = abs(axes[0, 0]) >= abs(axes[0, 1])
     along, across = (extents[:, 0], extents[:, 1]) if level else (extents[:, 1], extents[:, 0])
-    tall = float(np.median(across))
+    tall = float(np.quantile(across, 0.7))
     rows = np.ptp(centred @ axes[1]) / tall
-    like = float(np.mean(np.abs(across - tall) <= 0.4 * tall))
-    open_shapes = float(np.mean([s.solid < 0.82 or s.hole > 0.05 for s in shapes]))
-    gaps = np.diff(np.sort(centred @ axes[0]))
-    return bool(tall >= 0.8 * np.median(along) and rows <= 4 and like >= 0.6 and open_shapes >= 0.3
-                and (rows > 0.9 or gaps.min() > 0.15 * tall))
+    like = float(along[np.abs(across - tall) <= 0.35 * tall].sum() / along.sum())
+    written = np.array([strokes(s) >= 1.35 or shape_of(s).hole > 0.05 for s in spots])
+    share = float(along[written].sum() / along.sum())
+    if len(spots) == 2:
+        return bool(like == 1.0 and share == 1.0 and np.ptp(across) <= 0.15 * tall + 1 and rows <= 0.3)
+    least = 0.5 if len(spots) == 3 else 0.25
+    return bool(tall >= 0.8 * np.median(along) and rows <= 4 and like >= 0.6 and share >= least)
 
 
 def bounds(spots: list[Spot], *, margin: float = 0.0) -> Box:
@@ -153,7 +175,7 @@ def sort_out(spots: list[Spot], shape: tuple[int, ...]) -> Sorted:
     edge = [i for i in border if i not in marked]
     rest = [i for i in range(len(spots)) if i not in edge]
     kept, known = [spots[i] for i in rest], [shapes[i] for i in rest]
-    lines = text_lines(kept, known)
+    lines = text_lines(kept)
     areas = [spots[i].box for i in marked]
     areas += [bounds([kept[i] for i in line], margin=0.35 * np.median([_size(kept[i].box)[1] for i in line])) for line in lines]
     own = {rest[i] for line in lines for i in line} | set(edge) | set(marked)
