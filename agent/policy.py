@@ -111,14 +111,18 @@ def _default(evidence: Evidence, done: Sequence[Step]) -> Judgement:
     counted = [f for f in evidence.findings
                if f.type not in covered | evidence.ignore and not (evidence.only and f.type not in evidence.only)]
     rule = NO_FINDING if not covered - {None} or counted else None
-    if any(f.score >= SURE for f in counted):
+    open_steps = {step.n for step in done if step.tool in SEARCHES and step.result.get("decided") is False}
+    if any(f.score >= SURE and not set(f.steps) & open_steps for f in counted):
         return Judgement(Verdict.NG, NO_FINDING)
+    if any(f.score >= SURE for f in counted):
+        # Where the search cannot say "nothing there", it cannot say "defect" either: a person looks at what it shows.
+        return Judgement(Verdict.UNCERTAIN, NO_FINDING, tuple(f"search.undecided:{n}" for n in sorted(open_steps)))
     if counted:
         return Judgement(Verdict.UNCERTAIN, NO_FINDING, ("findings.weak",))
-    undecided = tuple(f"search.undecided:{step.n}" for step in done
-                      if step.tool in SEARCHES and step.result.get("decided") is False)
-    searched = any(step.tool in SEARCHES for step in done)
-    if undecided or not searched:
+    searches = [step for step in done if step.tool in SEARCHES]
+    decided = any(step.result.get("decided") for step in searches)
+    undecided = () if decided else tuple(f"search.undecided:{step.n}" for step in searches)
+    if undecided or not searches:
         return Judgement(Verdict.UNCERTAIN, rule or NO_FINDING, undecided or ("nothing.searched",))
     return Judgement(Verdict.OK, rule)
 
@@ -138,11 +142,22 @@ def _limit(limit: Criterion, evidence: Evidence) -> Judgement:
     if not fitting:
         return Judgement(Verdict.UNCERTAIN, limit.name, (f"limit.unit:{limit.name}",))
     outcomes = [_held(limit, m.value, m.uncertainty or 0.0) for m in fitting]
+    if open_steps := _open_search(fitting, evidence):
+        # What an undecided search reported may be no defect at all, however long it is.
+        outcomes = [o if o.verdict is not Verdict.NG else Judgement(Verdict.UNCERTAIN, limit.name, open_steps) for o in outcomes]
     for verdict in (Verdict.NG, Verdict.UNCERTAIN, Verdict.OK):
         for outcome in outcomes:
             if outcome.verdict is verdict:
                 return outcome
     return Judgement(Verdict.UNCERTAIN, limit.name, (f"limit.unmeasured:{limit.name}",))
+
+
+def _open_search(measures: Sequence[Measure], evidence: Evidence) -> tuple[str, ...]:
+    """Searches of this turn that do not decide and whose findings were measured."""
+    measured = {m.of for m in measures}
+    return tuple(f"search.undecided:{s.n}" for s in evidence.steps
+                 if s.tool in SEARCHES and s.status == "ok" and s.result.get("decided") is False
+                 and measured & {f["id"] for f in s.result.get("findings", ())})
 
 
 def _speaks_of(limit: Criterion, measure: Measure, evidence: Evidence) -> bool:

@@ -1,0 +1,48 @@
+"""`make demo`: inspects bundled pictures with the embedded planner and says how to go on."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from kenpin.config import read_settings
+from kenpin.contracts.errors import KenpinError
+from kenpin.session import material
+from kenpin.terminal import Screen
+from kenpin.wiring import open_kenpin
+
+SAMPLES = Path(__file__).parent / "samples"
+ROUNDS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
+    ("fabric_stain.jpg", None, ("Is there anything wrong with this fabric?", "Any similar cases?")),
+    ("fabric_clean.png", None, ("シミがないか検査して",)),
+    ("panel.png", "panel_golden.png", ("How long is the scratch? The black marker is 15 mm wide. Reject scratches over 25 mm.",)),
+)
+
+
+def run(console: Console) -> None:
+    """Inspect the bundled pictures, steps and answers on the screen."""
+    inspector = open_kenpin(read_settings(planner="embedded")).inspector()
+    screen = Screen(console)
+    for file, reference, instructions in ROUNDS:
+        references = [SAMPLES / reference] if reference else []
+        inspection = inspector.start(material(SAMPLES / file, references=references))
+        console.rule(f"[bold]{file}[/bold]" + (f" · golden sample {reference}" if reference else ""))
+        for say in instructions:
+            console.print(f"\n[bold]> {say}[/bold]")
+            screen.follow(inspector.say(inspection, say), say)
+    console.rule()
+    console.print("Your own picture:  .venv/bin/kenpin inspect PICTURE \"Look for scratches.\"\n"
+                  "The chat page:     make ui    (then open http://127.0.0.1:8501)", markup=False)
+
+
+def main() -> None:
+    """Entry point of `python -m kenpin.demo`."""
+    try:
+        run(Console(highlight=False))
+    except KenpinError as exc:
+        sys.stderr.write(f"kenpin: {exc}\n")
+        sys.exit(exc.exit_code)
+
+
+if __name__ == "__main__":
+    main()
