@@ -1,6 +1,6 @@
 """Shapes cut out of a mask, with what is needed to say which of them are alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -32,6 +32,10 @@ class Item:
     """Mean steepness of the picture along the contour, grey levels a pixel."""
     cut: bool
     """It touches the border of the picture."""
+    thickness: float = 0.0
+    """Widest place of its body, holes open, px; 0 if it was not asked for."""
+    gaps: tuple[NDArray[np.int32], ...] = ()
+    """Contours of enclosed background that is no hole of the thing but a gap between several."""
 
     @property
     def aspect(self) -> float:
@@ -58,9 +62,33 @@ def items_of(mask: Mask, edges: NDArray[np.float32], *, least: float) -> list[It
         edges: (H, W) from `steepness`.
         least: Smallest area, px2.
     """
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    found = [item_of(contour, edges) for contour in contours if len(contour) >= 4 and _area(contour) >= least]
+    contours, tree = cv2.findContours(mask.astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return []
+    gaps: dict[int, list[NDArray[np.int32]]] = {}
+    for contour, (_, _, _, parent) in zip(contours, tree[0], strict=True):
+        if parent >= 0 and tree[0][parent][3] < 0 and _is_gap(contour, contours[parent], mask):
+            gaps.setdefault(int(parent), []).append(contour)
+    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+    found = []
+    for i, contour in enumerate(contours):
+        if tree[0][i][3] < 0 and len(contour) >= 4 and _area(contour) >= least:
+            x, y, w, h = cv2.boundingRect(contour)
+            thick = 2 * float(depth[y:y + h, x:x + w].max())
+            found.append(replace(item_of(contour, edges), thickness=thick, gaps=tuple(gaps.get(i, ()))))
     return found
+
+
+def _is_gap(contour: NDArray[np.int32], around: NDArray[np.int32], mask: Mask) -> bool:
+    """A hole that bulges inwards, or is small beside the bodies around it, is what is left between things that touch."""
+    area = float(cv2.contourArea(contour))
+    if area < 6:
+        return False
+    if area < 0.85 * float(cv2.contourArea(cv2.convexHull(contour))):
+        return True
+    x, y, w, h = cv2.boundingRect(around)
+    depth = float(cv2.distanceTransform(np.pad(mask[y:y + h, x:x + w], 1).astype(np.uint8), cv2.DIST_L2, 3).max())
+    return area < 0.12 * np.pi * depth**2
 
 
 def item_of(contour: NDArray[np.int32], edges: NDArray[np.float32]) -> Item:
@@ -79,7 +107,8 @@ def item_of(contour: NDArray[np.int32], edges: NDArray[np.float32]) -> Item:
     height, wide = edges.shape
     return Item(contour=contour, area=area, length=length, width=width, angle_deg=float(90.0 if angle == -90 else angle),
                 solidity=area / _area(hull), fill=min(1.0, area / (length * width)),
-                centre=(centre[0] + 0.5, centre[1] + 0.5), edge=edge, cut=x <= 0 or y <= 0 or x + w >= wide or y + h >= height)
+                centre=(centre[0] + 0.5, centre[1] + 0.5), edge=edge,
+                cut=x <= 0 or y <= 0 or x + w >= wide or y + h >= height)
 
 
 def _area(contour: NDArray[np.int32]) -> float:
@@ -88,10 +117,11 @@ def _area(contour: NDArray[np.int32]) -> float:
 
 
 def filled(item: Item, margin: int = 1) -> tuple[Mask, tuple[int, int]]:
-    """(h, w) bool of one item without holes, in a window with a margin, and the window's corner."""
+    """(h, w) bool of one item, its holes closed but not its gaps, in a window with a margin, and the window's corner."""
     x, y, w, h = cv2.boundingRect(item.contour)
     canvas = np.zeros((h + 2 * margin, w + 2 * margin), np.uint8)
     cv2.drawContours(canvas, [item.contour], -1, 1, cv2.FILLED, offset=(margin - x, margin - y))
+    cv2.drawContours(canvas, item.gaps, -1, 0, cv2.FILLED, offset=(margin - x, margin - y))
     return canvas.astype(bool), (x - margin, y - margin)
 
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from kenpin.contracts.view import Box, Mask, RgbImage
 from tools.counting.channels import Layer, colour_masks, layers, levels
-from tools.counting.items import items_of, steepness
+from tools.counting.items import centres, items_of, steepness
 from tools.counting.nouns import Hint
 from tools.counting.sets import CountSet, build
+from tools.counting.teeth import teeth
 
 SMALLEST = 10.0
 """Smaller shapes cannot be told from noise, px2 of the reduced picture."""
@@ -19,6 +20,8 @@ MOST = 600
 LARGEST = 0.35
 """Share of the picture from which on a shape is background."""
 FINALISTS = 8
+CLEAR = 0.55
+"""Sets whose edges are not clearer than this over the texture are texture."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Trial:
     mask: Mask
     outside: float
     """Area of specks, px2."""
+    honest: float
+    """How far the border of what was taken as background lies on edges, 0 to 1."""
     rough: float
     """Score by what is quick to compute."""
 
@@ -55,14 +60,40 @@ def search(pixels: RgbImage, *, hint: Hint, polarity: str, touching: bool, skip:
     trials = [t for mask, layer, dark in _masks(seen, pixels, polarity)
               if (t := _trial(mask & ~blocked, layer, dark, edges, texture)) is not None]
     trials.sort(key=lambda trial: -trial.rough)
-    sets = []
+    sets: list[CountSet] = []
     for trial in trials[:FINALISTS]:
         items = items_of(trial.mask, edges, least=SMALLEST)
-        found = build(items, edges, texture=texture, hint=hint, touching=touching, outside=trial.outside,
+        found = build(items, edges, texture=texture, hint=hint, touching=touching, outside=trial.outside, honest=trial.honest,
                       layer=trial.layer, dark=trial.dark)
         if found is not None:
             sets.append(found)
-    return sorted(sets, key=lambda found: -found.score)
+    clear = [found for found in sets if found.sharpness >= CLEAR]
+    if hint.tooth:
+        bodies = sorted(clear, key=lambda found: -max(item.area for item in found.items))[:3]
+        toothed = [found for body in bodies if (found := teeth(body, edges)) is not None]
+        if toothed:
+            return sorted(toothed, key=lambda found: -found.score)
+    return _agreed(clear)
+
+
+def _agreed(sets: list[CountSet]) -> list[CountSet]:
+    """Sort by score, weighted by how far the other ways to see the picture find the same things."""
+    if not sets:
+        return []
+    best = max(found.score for found in sets)
+    near = [found for found in sets if found.score > 0.3 * best]
+    total = sum(found.score for found in near)
+    support = [sum(other.score * _same(found, other) for other in near) / total for found in near]
+    order = np.argsort([-found.score * share**0.25 for found, share in zip(near, support, strict=True)], kind="stable")
+    return [near[i] for i in order]
+
+
+def _same(first: CountSet, second: CountSet) -> float:
+    """Share of things that both sets have: each centre close to one of the other set."""
+    a, b = centres(list(first.items)), centres(list(second.items))
+    reach = 0.35 * np.sqrt(np.array([item.area for item in first.items]))
+    hits = int((np.linalg.norm(a[:, None] - b[None], axis=2).min(axis=1) <= reach).sum())
+    return min(hits, len(b)) / max(len(a), len(b))
 
 
 def _masks(seen: tuple[Layer, ...], pixels: RgbImage, polarity: str) -> Iterator[tuple[Mask, str, bool]]:
@@ -95,18 +126,21 @@ def _trial(mask: Mask, layer: str, dark: bool, edges: NDArray[np.float32], textu
         return None
     specks = float(area[1:][~good[1:] & ~large[1:]].sum())
     cleaned = good[labels]
-    rough = _rough(cleaned, labels, area, good, edges, texture, specks)
-    return Trial(layer=layer, dark=dark, mask=cleaned, outside=specks, rough=rough)
+    rough, honest = _rough(labels, area, good, edges, texture, specks)
+    return Trial(layer=layer, dark=dark, mask=cleaned, outside=specks, honest=honest, rough=rough)
 
 
-def _rough(mask: Mask, labels: NDArray[np.int32], area: NDArray[np.float64], good: NDArray[np.bool_],
-           edges: NDArray[np.float32], texture: float, specks: float) -> float:
-    """The score of a set from areas and edges only."""
-    rim = mask & ~cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+def _rough(labels: NDArray[np.int32], area: NDArray[np.float64], good: NDArray[np.bool_], edges: NDArray[np.float32],
+           texture: float, specks: float) -> tuple[float, float]:
+    """The score of a set from areas and edges only, and how far the background's border lies on edges."""
+    whole = (labels > 0).astype(np.uint8)
+    rim = (whole - cv2.erode(whole, np.ones((3, 3), np.uint8))).astype(bool)
     where = np.flatnonzero(rim)
     which = labels.ravel()[where]
     total = np.bincount(which, weights=edges.ravel()[where], minlength=len(area))
     number = np.bincount(which, minlength=len(area))
+    back = total[1:][~good[1:]].sum() / max(float(number[1:][~good[1:]].sum()), 1.0)
+    honest = back / (back + 2 * texture + 3) if number[1:][~good[1:]].sum() > 0.1 * number[1:].sum() else 1.0
     steep = (total / np.maximum(number, 1))[good]
     sharp = steep / (steep + 2 * texture + 3)
     sizes = area[good]
@@ -117,4 +151,5 @@ def _rough(mask: Mask, labels: NDArray[np.int32], area: NDArray[np.float64], goo
     inside = (np.log(sizes) >= order[best] - 1e-9) & (np.log(sizes) <= order[best] + 0.7)
     clear = float((sharp[inside] * sizes[inside]).sum() / sizes[inside].sum())
     share = float(sizes[inside].sum() / (sizes.sum() + specks))
-    return clear**1.5 * most / (most + 2) * share**0.5 * float(sizes[inside].sum() / mask.size) ** 0.15
+    cover = float(sizes[inside].sum() / labels.size)
+    return honest * clear**1.5 * most / (most + 2) * share**0.5 * cover**0.15, float(honest)

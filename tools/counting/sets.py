@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tools.counting.items import Item, features
+from tools.counting.letters import without_letters
 from tools.counting.nouns import Hint
 from tools.counting.split import split
 
@@ -67,7 +69,7 @@ def families(items: list[Item]) -> list[Family]:
 
 
 def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint: Hint, touching: bool,
-          outside: float, layer: str = "", dark: bool = False) -> CountSet | None:
+          outside: float, honest: float, layer: str = "", dark: bool = False) -> CountSet | None:
     """Make a set out of the shapes of one mask.
 
     Args:
@@ -76,10 +78,13 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
         texture: Steepness that the surface itself has.
         hint: What the noun says.
         touching: Cut touching things apart.
-        outside: Area of specks and of shapes that were too large, px2.
+        outside: Area of specks, px2.
+        honest: 0 to 1, how far the border of what was taken as background lies on edges.
     Returns:
         The set, or None if nothing is left.
     """
+    if not hint.letters:
+        items, _ = without_letters(items)
     whole = sum(item.area for item in items) + outside
     kept, cut = _without_cut(items)
     if not kept:
@@ -90,20 +95,29 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
     counted = [item for family in chosen for item in family.items]
     purity = sum(item.area for item in counted) / max(whole, 1e-9)
     sharp = np.array([item.edge / (item.edge + 2 * texture + 3) for item in counted])
-    score = _score(chosen, counted, sharp, min(purity, 1.0), edges.size)
+    score = honest * _score(chosen, counted, sharp, min(purity, 1.0)) * _explained(counted, edges, texture)
     return CountSet(families=tuple(chosen), score=score, purity=min(purity, 1.0), sharpness=float(sharp.mean()), cut=cut,
                     leftover=len(kept) - len(counted), layer=layer, dark=dark)
 
 
-def _score(chosen: list[Family], counted: list[Item], sharp: NDArray[np.float64], purity: float, size: int) -> float:
-    """Clear edges, whole shapes, many alike, little else that stands out, and not tiny."""
+def _score(chosen: list[Family], counted: list[Item], sharp: NDArray[np.float64], purity: float) -> float:
+    """Clear edges, whole shapes, many alike, little else that stands out in the same way."""
     many = len(counted)
     repeated = sum(len(family.items) for family in chosen if len(family.items) > 1) / many
     tight = float(np.average([np.exp(-family.scatter / 0.5) for family in chosen],
                              weights=[len(family.items) for family in chosen]))
     solid = float(np.mean([item.solidity for item in counted]))
-    cover = sum(item.area for item in counted) / size
-    return float(sharp.mean() ** 1.5 * solid * purity * (0.3 + 0.7 * repeated) * tight * many / (many + 2) * cover**0.15)
+    return float(sharp.mean() ** 1.5 * solid * purity * (0.3 + 0.7 * repeated) * tight * many / (many + 2))
+
+
+def _explained(counted: list[Item], edges: NDArray[np.float32], texture: float) -> float:
+    """How much of all that has edges in the picture lies on the counted things, as a factor from 0.3 to 1."""
+    strong = np.clip(edges - 4 * texture - 3, 0, None)
+    covered = np.zeros(edges.shape, np.uint8)
+    cv2.drawContours(covered, [item.contour for item in counted], -1, 1, cv2.FILLED)
+    cv2.drawContours(covered, [item.contour for item in counted], -1, 1, 5)
+    share = float(strong[covered > 0].sum() / max(float(strong.sum()), 1e-6))
+    return 0.3 + 0.7 * share**0.5
 
 
 def _without_cut(items: list[Item]) -> tuple[list[Item], int]:

@@ -1,10 +1,11 @@
 """Cut shapes apart that touch."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kenpin.contracts.view import Mask
 from tools.counting.items import Item, filled, item_of
 
 NECK = 0.8
@@ -20,16 +21,19 @@ def split(item: Item, edges: NDArray[np.float32]) -> list[Item]:
         edges: (H, W) steepness of the picture, for the features of the parts.
     Returns:
         The parts, or the item itself if it has no neck.
-    Source: bodies from the levels of the distance transform, then watershed from them (Vincent and Soille 1991).
+    Source: bodies from the levels of the distance transform (Vincent and Soille 1991); the rest goes to the nearest body.
     """
     mask, (x, y) = filled(item)
-    depth = np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5))
-    seeds = _bodies(mask, depth)
-    if seeds.max() < 2:
+    bodies = _bodies(np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)))
+    if bodies.max() < 2:
         return [item]
+    _, nearest = cv2.distanceTransformWithLabels((bodies == 0).astype(np.uint8), cv2.DIST_L2, 5,
+                                                 labelType=cv2.DIST_LABEL_PIXEL)
+    table = np.zeros(int(nearest.max()) + 1, dtype=np.int32)
+    table[nearest[bodies > 0]] = bodies[bodies > 0]
+    grown = np.where(mask, table[nearest], 0)
     parts = []
-    grown = _grow(mask, depth, seeds)
-    for label in range(1, int(seeds.max()) + 1):
+    for label in range(1, int(bodies.max()) + 1):
         piece = (grown == label).astype(np.uint8)
         contours, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(x, y))
         if contours:
@@ -44,44 +48,57 @@ def _inside(contour: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.in
     return np.clip(contour, 0, limit).astype(np.int32)
 
 
-def _bodies(mask: Mask, depth: NDArray[np.float32]) -> NDArray[np.int32]:
+@dataclass(eq=False)
+class _Body:
+    peak: float
+    place: tuple[int, int]
+    cells: NDArray[np.bool_]
+    """(H, W) as it was just before it met another."""
+    settled: bool = False
+    """Already among the final bodies; only marks the place."""
+
+
+def _bodies(depth: NDArray[np.float32]) -> NDArray[np.int32]:
     """(H, W) int32: bodies numbered from 1, 0 elsewhere.
 
-    Going from deep to shallow levels, every new island is a body. Where two islands meet, the smaller one stays a body
-    of its own only if it is deep enough over the level at which they meet.
+    Going from deep to shallow levels, every new island is a body. Where islands meet, the smaller stays a body of its own
+    only if it is deep enough over the level at which they meet.
     """
     deepest = float(depth.max())
-    bodies: list[tuple[float, tuple[int, int]]] = []
-    alive: list[int] = []
-    for level in deepest * np.geomspace(0.97, 0.2, STEPS):
+    alive: list[_Body] = []
+    done: list[_Body] = []
+    for level in deepest * np.geomspace(0.97, 0.25, STEPS):
         count, labels = cv2.connectedComponents((depth >= level).astype(np.uint8), connectivity=8)
-        members: dict[int, list[int]] = {}
-        for index in alive:
-            members.setdefault(int(labels[bodies[index][1]]), []).append(index)
+        members: dict[int, list[_Body]] = {}
+        for body in alive:
+            members.setdefault(int(labels[body.place]), []).append(body)
         for label in range(1, count):
             inside = members.get(label, [])
+            cells = labels == label
             if not inside:
-                island = np.where(labels == label, depth, 0)
-                place = np.unravel_index(int(np.argmax(island)), island.shape)
-                bodies.append((float(island.max()), (int(place[0]), int(place[1]))))
-                alive.append(len(bodies) - 1)
-                continue
-            highest = max(inside, key=lambda i: bodies[i][0])
-            for index in inside:
-                if index != highest and level > NECK * bodies[index][0]:
-                    alive.remove(index)
-    seeds = np.zeros(mask.shape, dtype=np.int32)
-    strong = [i for i in alive if bodies[i][0] >= 0.45 * deepest and bodies[i][0] >= 2.0]
-    for number, index in enumerate(strong, start=1):
-        seeds[bodies[index][1]] = number
-    return seeds
+                place = np.unravel_index(int(np.argmax(np.where(cells, depth, 0))), depth.shape)
+                spot = (int(place[0]), int(place[1]))
+                alive.append(_Body(float(depth[spot]), spot, cells))
+            elif len(inside) == 1:
+                inside[0].cells = cells
+            else:
+                _meet(inside, level, alive, done)
+    final = [body for body in done + alive if not body.settled and body.peak >= max(0.45 * deepest, 2.0)]
+    numbered = np.zeros(depth.shape, dtype=np.int32)
+    for number, body in enumerate(final, start=1):
+        numbered[body.cells] = number
+    return numbered
 
 
-def _grow(mask: Mask, depth: NDArray[np.float32], seeds: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Watershed of the distance transform from the seeds, inside the mask."""
-    relief = 255 - np.clip(depth / max(float(depth.max()), 1e-6) * 255, 0, 255).astype(np.uint8)
-    markers = np.where(mask, 0, int(seeds.max()) + 1).astype(np.int32)
-    spots = cv2.dilate(seeds.astype(np.uint16), np.ones((3, 3), np.uint8)).astype(np.int32)
-    markers[(spots > 0) & mask] = spots[(spots > 0) & mask]
-    cv2.watershed(cv2.cvtColor(relief, cv2.COLOR_GRAY2BGR), markers)
-    return np.asarray(markers, dtype=np.int32)
+def _meet(inside: list[_Body], level: float, alive: list[_Body], done: list[_Body]) -> None:
+    """Islands have become one: those that are no bodies of their own are given up, the others are finished as they are."""
+    inside.sort(key=lambda body: (-body.settled, -body.peak))
+    first, others = inside[0], inside[1:]
+    own = [body for body in others if level <= NECK * body.peak and not body.settled]
+    for body in others:
+        alive.remove(body)
+    done += own
+    if own and not first.settled:
+        # The deepest one is settled too; it stays alive only to mark where the others already meet.
+        done.append(_Body(first.peak, first.place, first.cells))
+        first.settled = True
