@@ -173,13 +173,14 @@ def sort_out(spots: list[Spot], shape: tuple[int, ...]) -> Sorted:
     shapes = [shape_of(s) for s in spots]
     marked = labels(spots, shapes, float(shape[0] * shape[1]))
     edge = [i for i in border if i not in marked]
-    rest = [i for i in range(len(spots)) if i not in edge]
+    rest = [i for i in range(len(spots)) if i not in {*edge, *marked}]
     kept, known = [spots[i] for i in rest], [shapes[i] for i in rest]
     lines = text_lines(kept)
+    tall = [float(np.median([min(_size(kept[i].box)) for i in line])) for line in lines]
     areas = [spots[i].box for i in marked]
-    areas += [bounds([kept[i] for i in line], margin=0.35 * np.median([_size(kept[i].box)[1] for i in line])) for line in lines]
+    areas += [bounds([kept[i] for i in line], margin=0.35 * t) for line, t in zip(lines, tall, strict=True)]
     own = {rest[i] for line in lines for i in line} | set(edge) | set(marked)
-    own |= {rest[i] for i in rings(known)} | {rest[i] for i in repeated(kept, known)}
+    own |= {rest[i] for i in (*rings(known), *repeated(kept, known))}
     own |= {i for i, s in enumerate(spots) if any(_inside(s.box, area) for area in areas)}
     return Sorted(defects=[s for i, s in enumerate(spots) if i not in own], belongs=[spots[i] for i in sorted(own)],
                   areas=tuple(areas), border=bool(edge))
