@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,10 +13,15 @@ from kenpin.contracts.errors import StoreError, Unavailable
 from kenpin.contracts.ports import Embedder
 from kenpin.contracts.view import RgbImage
 
+Result = TypeVar("Result")
+
 FOLDED_AWAY = 12
 """Times as many candidates are fetched as asked for, since a case has several vectors and a part several cases."""
 
 FEWEST_CANDIDATES = 60
+
+TIMEOUT_S = 20.0
+"""A server that is silent for so long is taken as gone."""
 
 
 class ChromaCases:
@@ -43,9 +48,12 @@ class ChromaCases:
             self._folder.mkdir(parents=True, exist_ok=True)
             return chromadb.PersistentClient(path=str(self._folder), settings=quiet)
         try:
-            return chromadb.HttpClient(host=self._host or "", port=self._port, settings=quiet)
+            client = chromadb.HttpClient(host=self._host or "", port=self._port, settings=quiet)
         except (ValueError, OSError) as exc:
             raise self._unavailable() from exc
+        for session in _sessions(client):
+            session.timeout = TIMEOUT_S
+        return client
 
     @cached_property
     def _collections(self) -> dict[Part, Any]:
@@ -75,7 +83,8 @@ class ChromaCases:
 
         def store() -> None:
             # The picture's record goes last: it makes the case exist, so an interrupted `add` leaves none half there.
-            self._forget(case.id)
+            if self._collections["picture"].get(ids=[case.id], include=[])["ids"]:
+                self._forget(case.id)
             for part in ("region", "words", "picture"):
                 ids = [f"{case.id}#{i}" for i in range(len(vectors[part]))] if part != "picture" else [case.id]
                 self._collections[part].upsert(
@@ -104,6 +113,10 @@ class ChromaCases:
         found = self._reached(lambda: self._collections["picture"].get(include=["documents"]))
         return sorted((Case.model_validate_json(text) for text in found["documents"]), key=lambda case: case.id)
 
+    def count(self, query: CaseQuery) -> int:
+        """How many cases pass the filters of a query."""
+        return len(self._reached(lambda: self._collections["picture"].get(where=_where(query), include=[]))["ids"])
+
     def search(self, query: CaseQuery, *, region: RgbImage | None = None,
                picture: RgbImage | None = None) -> Sequence[CaseHit]:
         """Best cases first. Chroma finds the candidates; likeness is then computed exactly, as in every store."""
@@ -114,22 +127,32 @@ class ChromaCases:
         ids: set[str] = set()
         where = _where(query)
         for part, vectors in asked.given():
-            collection = self._collections[part]
-            wanted = min(max(FEWEST_CANDIDATES, FOLDED_AWAY * query.k), max(1, collection.count()))
-            found = collection.query(query_embeddings=vectors, n_results=wanted, where=where, include=["metadatas"])
-            ids.update(str(about["case"]) for about in found["metadatas"][0])
+            ids |= self._near(part, vectors, where, query.k)
+        if asked.given() and not ids:
+            return
         chosen = self._collections["picture"].get(
             **({"ids": sorted(ids)} if asked.given() else {"where": where}), include=["documents", "embeddings"])
-        if not chosen["ids"]:
-            return
         others = {part: self._vectors(part, chosen["ids"]) for part, _ in asked.given() if part != "picture"}
         for case_id, text, vector in zip(chosen["ids"], chosen["documents"], chosen["embeddings"], strict=True):
-            vectors_of = {part: found[case_id] for part, found in others.items()}
+            vectors_of: dict[Part, Vectors] = {part: found[case_id] for part, found in others.items()}
             vectors_of["picture"] = np.asarray(vector, dtype=np.float32)[None]
             yield Case.model_validate_json(text), vectors_of
 
+    def _near(self, part: Part, vectors: Vectors, where: dict[str, Any] | None, k: int) -> set[str]:
+        """Ids of the nearest cases, of at least `k` parts if there are as many."""
+        collection = self._collections[part]
+        stored, wanted = collection.count(), max(FEWEST_CANDIDATES, FOLDED_AWAY * k)
+        while stored:
+            found = collection.query(query_embeddings=vectors, n_results=min(wanted, stored), where=where,
+                                     include=["metadatas"])["metadatas"][0]
+            if len({about["part"] or about["case"] for about in found}) >= k or wanted >= stored:
+                return {str(about["case"]) for about in found}
+            wanted *= 4
+        return set()
+
     def _vectors(self, part: Part, case_ids: Sequence[str]) -> dict[str, Vectors]:
-        found = self._collections[part].get(where={"case": {"$in": list(case_ids)}}, include=["embeddings", "metadatas"])
+        found = self._collections[part].get(
+            where={"case": {"$in": list(case_ids)}}, include=["embeddings", "metadatas"])
         grouped: dict[str, list[Any]] = {case_id: [] for case_id in case_ids}
         for about, vector in zip(found["metadatas"], found["embeddings"], strict=True):
             grouped[str(about["case"])].append(vector)
@@ -138,9 +161,12 @@ class ChromaCases:
     def close(self) -> None:
         """Let go of files and sockets. A store that was never used has none."""
         if "_client" in self.__dict__:
+            sessions = _sessions(self._client)
             self._client.close()
+            for session in sessions:
+                session.close()
 
-    def _reached[T](self, work: Callable[[], T]) -> T:
+    def _reached(self, work: Callable[[], Result]) -> Result:
         """Run `work` and turn a lost server into one line."""
         import httpx
 
@@ -152,6 +178,13 @@ class ChromaCases:
     def _unavailable(self) -> Unavailable:
         return Unavailable(f"no Chroma server answers at {self._host}:{self._port}; start one with "
                            f"`chroma run --path DIR --port {self._port}` or use the case base in a folder")
+
+
+def _sessions(client: Any) -> list[Any]:
+    """The HTTP sessions of a client. Chroma 1.5 waits on them forever, and its own `close` leaves them open."""
+    holders = (client, getattr(client, "_admin_client", None))
+    found = (getattr(getattr(holder, "_server", None), "_session", None) for holder in holders)
+    return [session for session in found if session is not None]
 
 
 def _where(query: CaseQuery) -> dict[str, Any] | None:

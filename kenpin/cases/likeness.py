@@ -19,7 +19,7 @@ Vectors = NDArray[np.float32]
 WEIGHTS: dict[Part, float] = {"region": 0.55, "picture": 0.25, "words": 0.2}
 """A region that a person drew says most, the whole picture mostly says which product it is."""
 
-MARGINS = (0.15, 0.5, 1.0)
+MARGINS = (0.0, 0.15, 0.3, 0.6, 1.0)
 """A case's region is stored with these margins (shares of its longer side), since a person's box is never tight."""
 
 SMALLEST_SIDE = 12
@@ -82,8 +82,9 @@ def describe_query(embedder: Embedder, query: CaseQuery, *, region: RgbImage | N
 
 def passes(case: Case, query: CaseQuery) -> bool:
     """Whether a case passes the filters, which are exact."""
-    return (query.product in {None, case.product} and query.defect_type in {None, case.defect_type}
-            and query.disposition in {None, case.disposition} and (query.exclude_part is None or case.part != query.exclude_part))
+    filters = ("product", "defect_type", "disposition")
+    return (all(getattr(query, name) in {None, getattr(case, name)} for name in filters)
+            and (query.exclude_part is None or case.part != query.exclude_part))
 
 
 def fold_key(case: Case) -> str:

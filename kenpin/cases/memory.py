@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kenpin.cases.likeness import Part, Vectors, describe_case, describe_query, ranked
+from kenpin.cases.likeness import Part, Vectors, describe_case, describe_query, passes, ranked
 from kenpin.contracts.case import Case, CaseHit, CaseQuery
 from kenpin.contracts.errors import StoreError
 from kenpin.contracts.ports import Embedder
@@ -33,6 +33,10 @@ class InMemoryCases:
     def all(self) -> Sequence[Case]:
         """Every case, by id."""
         return [self._cases[key][0] for key in sorted(self._cases)]
+
+    def count(self, query: CaseQuery) -> int:
+        """How many cases pass the filters of a query."""
+        return sum(passes(case, query) for case, _ in self._cases.values())
 
     def search(self, query: CaseQuery, *, region: RgbImage | None = None,
                picture: RgbImage | None = None) -> Sequence[CaseHit]:

@@ -1,0 +1,53 @@
+"""The offline embedder: no server, no torch, no download."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kenpin.cases.backbone import Backbone
+from kenpin.cases.handmade import SHAPE_DIM, shape_vector
+from kenpin.cases.words import WORDS_DIM, words_vector
+from kenpin.contracts.errors import StoreError
+from kenpin.contracts.view import RgbImage
+
+LARGEST_SIDE = 1024
+"""Pictures are reduced to this before they are described; less is kept of them anyway."""
+
+BACKBONE_BASELINE, HANDMADE_BASELINE = 0.4, 0.88
+"""Cosines of defects that are not of one type lie mostly about or below these; likeness begins there."""
+
+
+class OfflineEmbedder:
+    """Implements `Embedder` with an ONNX backbone, or without one by hand-made descriptions, and words by n-grams.
+
+    The name says which, so that a case base made with one is not searched with the other.
+    """
+
+    words_dim = WORDS_DIM
+
+    def __init__(self, backbone: Path | None = None) -> None:
+        self._backbone = Backbone(backbone) if backbone is not None else None
+        self.name = f"kenpin-{backbone.stem.lower()}/1" if backbone is not None else "kenpin-handmade/1"
+        self.baseline = BACKBONE_BASELINE if backbone is not None else HANDMADE_BASELINE
+
+    @property
+    def picture_dim(self) -> int:
+        """Length of a picture's vector."""
+        return SHAPE_DIM if self._backbone is None else self._backbone.dim
+
+    def picture(self, pixels: RgbImage) -> NDArray[np.float32]:
+        """(D,) float32 unit vector of a picture or a cut-out, (H, W, 3) uint8 RGB. Never written to."""
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
+            raise StoreError(f"expected (H, W, 3) uint8, got {pixels.shape} {pixels.dtype}")
+        height, width = pixels.shape[:2]
+        work = np.ascontiguousarray(pixels)
+        if (scale := LARGEST_SIDE / max(height, width)) < 1:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            work = np.asarray(cv2.resize(work, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return shape_vector(work) if self._backbone is None else self._backbone.vector(work)
+
+    def words(self, text: str) -> NDArray[np.float32]:
+        """(1024,) float32 unit vector of a text."""
+        return words_vector(text)
