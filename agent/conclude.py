@@ -3,6 +3,7 @@
 from typing import Any
 
 from agent.grounding import cited, contradicts, unverified
+from agent.language.context import in_context
 from agent.language.limits import said_limits
 from agent.policy import SEARCHES, Evidence, Judgement, judge
 from agent.record import Recorder
@@ -73,7 +74,9 @@ def _words(state: State) -> list[str]:
 def _evidence(state: State, setup: Setup, steps: list[Step], earlier: list[Step], findings: tuple[Finding, ...],
               measures: tuple[Measure, ...], *, asked: bool) -> Evidence:
     said = said_limits(state["say"])
-    limits: tuple[Criterion, ...] = said.limits or (setup.criteria.limits if setup.criteria else ())
+    measured = [s for s in (*earlier, *steps) if s.tool == "measure" and s.status == "ok"]
+    last = {"result": measured[-1].result} if measured else None
+    limits: tuple[Criterion, ...] = in_context(said.limits, last) or (setup.criteria.limits if setup.criteria else ())
     subject = {key for key, view in state["views"].items() if view["source"] == "v0"}
     checks = [s for s in (*earlier, *steps) if s.tool == "check_image" and s.status == "ok" and s.view in subject]
     return Evidence(steps=steps, findings=findings, measures=measures, limits=limits, only=said.only, ignore=said.ignore,

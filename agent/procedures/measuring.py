@@ -1,26 +1,32 @@
 """Procedures that measure, count and set the scale."""
 
+import re
 from typing import Any
 
 from agent.language.lexicon import find
 from agent.language.normal import normalise
-from agent.language.scale import ScaleSaid
+from agent.language.scale import TO_MM, ScaleSaid
 from agent.procedures.core import Asks, Done, Job, Steps
 from agent.procedures.looking import objects
-from agent.procedures.places import earlier, inside, named_box, of_type, picked
+from agent.procedures.places import beside, earlier, inside, named_box, named_points, of_type, picked
 from agent.procedures.searching import DEFECTS, check_once, search
-from agent.procedures.situation import Place
+from agent.procedures.situation import Box, Place
 from kenpin.contracts.verdict import Criterion
 
 MOST = 8
 """Things measured in one turn at the most; the longest come first."""
 ROUND = frozenset({"hole", "washer", "pill", "cap", "screw", "bottle"})
+STATED = re.compile(r"\(\s?\d[^()]*\)\D{1,12}\([^()]*\)[^.\d]{0,28}(\d+(?:\.\d+)?)\s?(mm|um|cm|inch)")
+"""Two points and the length between them: "from (60,170) to (700,170) is exactly 32 mm"."""
 METRIC = frozenset({"mm", "um", "cm", "inch", "mm2"})
 
 
 def measure(job: Job) -> Steps:
     """Measure what the instruction names, after setting the scale that it states."""
     yield from set_scale(job)
+    if points := named_points(job):
+        yield from _between_points(job, points)
+        return
     quantities = job.slots.quantities or _usual(job)
     if not quantities:
         raise Asks("ask.quantity")
@@ -30,6 +36,18 @@ def measure(job: Job) -> Steps:
         else:
             yield from _each(job, quantity)
     _mm_wanted(job)
+
+
+def _between_points(job: Job, points: tuple[tuple[float, float], ...]) -> Steps:
+    """The distance between two said points, unless they were what the scale came from."""
+    if not any(d.tool == "calibrate" and d.args.get("points") for d in job.done):
+        done = yield from job.call("measure", job.why("distance", a=str(points[0]), b=str(points[1])), view="v0",
+                                   quantity="distance", points=points, unit=_unit(job))
+        _tell(job, done, None)
+        _mm_wanted(job)
+        return
+    for quantity in job.slots.quantities:
+        yield from (_apart(job, quantity) if quantity in ("pitch", "distance") else _each(job, quantity))
 
 
 def measure_for(job: Job, limit: Criterion) -> Steps:
@@ -65,7 +83,11 @@ def _usual(job: Job) -> tuple[str, ...]:
     """The quantity that "measure the hole" or "how big is it" means, or the one of the last measurement."""
     if limits := job.slots.limits:
         return tuple(dict.fromkeys(limit.quantity for limit in limits if limit.quantity != "count"))
-    if measured := job.situation.measured:
+    if job.slots.pick in ("longest", "shortest"):
+        return ("length",)
+    if job.slots.pick in ("widest", "narrowest"):
+        return ("width",)
+    if (measured := job.situation.measured) and not job.slots.objects:
         return (str(measured["result"]["quantity"]),)
     if set(job.slots.objects) & ROUND or set(job.slots.defects) & {"pit", "bubble"}:
         return ("diameter",)
@@ -78,7 +100,7 @@ def _each(job: Job, quantity: str) -> Steps:
     """Measure one quantity of each thing that is meant."""
     places = yield from _meant(job)
     if places is None:
-        box = job.area or named_box(job)
+        box = job.area or named_box(job) or _clear_of_scale(job)
         done = yield from job.call("measure", job.why("measure", quantity=job.word(quantity), of=""), view="v0", box=box,
                                    quantity=quantity, unit=_unit(job))
         _tell(job, done, None)
@@ -89,6 +111,18 @@ def _each(job: Job, quantity: str) -> Steps:
         return
     for place in (places if job.slots.pick == "each" else sorted(places, key=keyed) if len(places) > 1 else places)[:_cap(job, places)]:
         yield from _one(job, quantity, place)
+
+
+def _clear_of_scale(job: Job) -> Box | None:
+    """The picture without the board or marker that gave the scale: those are the sharpest things in it, and not the part."""
+    taken = [r["result"] for turn in job.situation.past for r in turn.results if r["tool"] == "calibrate" and r.get("status") == "ok"]
+    taken += [d.result for d in job.done if d.tool == "calibrate" and d.ok]
+    boxes = taken[-1].get("boxes", ()) if taken else ()
+    if not boxes or taken[-1]["method"] == "known":
+        return None
+    x0, y0, x1, y1 = boxes[0]
+    margin = round(0.3 * max(x1 - x0, y1 - y0)) if taken[-1]["method"] == "chessboard" else 12
+    return beside((x0 - margin, y0 - margin, x1 + margin, y1 + margin), job.situation.width, job.situation.height)
 
 
 def _cap(job: Job, places: list[Place]) -> int:
@@ -255,8 +289,19 @@ def unit_word(unit: str) -> str:
 
 def set_scale(job: Job) -> Steps:
     """Take over the scale that the instruction states, if any, by the tool that proves it."""
+    if any(d.tool == "calibrate" for d in job.done):
+        return
     said = job.slots.scale
-    if said is None or any(d.tool == "calibrate" for d in job.done):
+    points = named_points(job)
+    stated = STATED.search(normalise(job.say)) if points else None
+    if points and stated:
+        size = float(stated.group(1)) * TO_MM[stated.group(2)]
+        done = yield from job.call("calibrate", job.why("calibrate", how=job.word("m.known")), view="v0", method="known",
+                                   size_mm=size, points=points)
+        if done.ok:
+            job.tell("calibrate.done", step=done.step, mm=f"{done.result['mm_per_px']:.4g}", method=job.word("m.known"))
+        return
+    if said is None:
         return
     done = yield from _calibrate(job, said)
     if done.ok:
@@ -288,9 +333,9 @@ def _calibrate_known(job: Job, said: ScaleSaid, why: str):  # type: ignore[no-un
 
 def calibrate(job: Job) -> Steps:
     """Set the scale because that is the wish."""
-    if job.slots.scale is None:
-        raise Asks("ask.scale", step=0)
     yield from set_scale(job)
+    if not any(d.tool == "calibrate" for d in job.done):
+        raise Asks("ask.scale", step=0)
 
 
 def count(job: Job) -> Steps:

@@ -16,6 +16,7 @@ LOOKALIKES: tuple[frozenset[str], ...] = (
 """Types that a tool cannot always tell apart; a finding of one may be what the user calls by the name of another."""
 
 ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
+POINTS = re.compile(r"\(\s?(\d+(?:\.\d+)?)\s?,\s?(\d+(?:\.\d+)?)\s?\)\D{1,12}\(\s?(\d+(?:\.\d+)?)\s?,\s?(\d+(?:\.\d+)?)\s?\)")
 THIRD = re.compile(r"\bthird(?! (?:one|finding|defect|scratch|hole))|1/3|三分の一|3分の1")
 
 
@@ -29,6 +30,28 @@ def named_box(job: Job) -> Box | None:
             raise Asks("ask.box_outside", box=list(job.slots.box), width=width, height=height)
         return box
     return region_box(job.slots.region, width, height, third=bool(THIRD.search(normalise(job.say)))) if job.slots.region else None
+
+
+def named_points(job: Job) -> tuple[tuple[float, float], ...]:
+    """Two points that the instruction gives as (x, y) to (x, y), original pixels; empty if it gives none.
+
+    Raises:
+        Asks: One of them lies outside the picture.
+    """
+    match = POINTS.search(normalise(job.say))
+    if match is None:
+        return ()
+    x0, y0, x1, y1 = map(float, match.groups())
+    if max(x0, x1) > job.situation.width or max(y0, y1) > job.situation.height:
+        raise Asks("ask.box_outside", box=[x0, y0, x1, y1], width=job.situation.width, height=job.situation.height)
+    return ((x0, y0), (x1, y1))
+
+
+def beside(box: Box, width: int, height: int) -> Box:
+    """The largest part of a picture beside a box: left or right of it, above or below it."""
+    x0, y0, x1, y1 = box
+    parts = [(0, 0, x0, height), (x1, 0, width, height), (0, 0, width, y0), (0, y1, width, height)]
+    return max(parts, key=lambda b: max(0, b[2] - b[0]) * max(0, b[3] - b[1]))
 
 
 def region_box(region: str, width: int, height: int, *, third: bool = False) -> Box:
@@ -89,7 +112,7 @@ def inside(places: Iterable[Place], box: Box | None) -> list[Place]:
 
 def earlier(job: Job) -> list[Place]:
     """What "it", "the second one" or "the longest" means among the findings of earlier turns; empty if nothing was found."""
-    slots, found = job.slots, job.situation.findings
+    slots, found = job.slots, job.situation.listed
     pool = of_type(inside(found, named_box(job)), slots.defects) if (slots.defects or slots.region) else found
     if slots.pick == "second" and job.situation.focus and "other" in normalise(job.say) and len(found) == 2:
         return [p for p in found if p.id != job.situation.focus.id]

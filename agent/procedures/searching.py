@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agent.language.context import in_context
 from agent.procedures.core import Asks, Done, Job, Steps
 from agent.procedures.places import named_box, of_type
 from agent.procedures.situation import Place
@@ -80,6 +81,8 @@ def judge(job: Job) -> Steps:
         if "compare" in job.intents or "detect" in job.intents and job.slots.defects:
             return  # none allowed: the default rule judges the findings
         raise Asks("ask.limit", focus=job.situation.focus.id if job.situation.focus else "")
+    limits = in_context(limits, job.situation.measured)
+    yield from check_once(job)
     for limit in limits:
         if limit.quantity == "count" and limit.of in DEFECTS:
             yield from search(job)

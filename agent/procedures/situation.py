@@ -75,6 +75,16 @@ class Situation:
         return []
 
     @property
+    def listed(self) -> list[Place]:
+        """Findings of earlier turns in the order in which they were last told: "the second one" counts along it."""
+        found = self.findings
+        for turn in reversed(self.past):
+            told = [self.regions[i] for i in (turn.ending or {}).get("about", ()) if i in self.regions]
+            if len(told) > 1 and {p.id for p in told} <= {p.id for p in found}:
+                return [*told, *(p for p in found if p not in told)]
+        return found
+
+    @property
     def focus(self) -> Place | None:
         """What "it" means: the thing that the last turn was about, else the strongest finding."""
         for turn in reversed(self.past):

@@ -1,35 +1,138 @@
-"""From the words of a turn to a job: intents by the router, slots by the grammar, and what the conversation adds."""
+"""From the words of a turn to a job: intents by the router, slots by the grammar, and what the conversation adds.
 
+A turn is read in the light of those before it: a reply to a question, a correction, and an ellipsis ("and in px?",
+「もう一つは？」) take over what they do not say themselves.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from agent.language.lexicon import find
 from agent.language.normal import normalise
 from agent.language.slots import Slots, slots_of
 from agent.procedures.core import Job
-from agent.procedures.situation import Dialogue, Situation
+from agent.procedures.situation import Dialogue, PastTurn, Situation
 from agent.router.model import Routed, route
 from agent.wording import language
 
-ELLIPTIC = 26
-"""Characters (13 in Japanese) up to which a follow-up without a verb repeats the wish of the turn before."""
-REPEATABLE = {"measure": "measure", "zoom": "zoom", "crop": "crop", "recall": "recall", "read_text": "read"}
+ELLIPTIC = 32
+"""Letters (half as many in Japanese) up to which a turn may be an ellipsis."""
+TAKEN_OVER = ("defects", "objects", "nouns", "region", "box", "pick", "quantities", "unit", "limits", "ops", "text")
+CORRECTS = re.compile(r"^(?:oh )?(?:sorry|no[, ]|i meant?\b|not that|wrong|actually|correction|oops|wait)|^(?:いや|違う|ちがう|あ、?違|すみません、?違|ごめん|間違|訂正|じゃなくて|そっちじゃな)|(?:じゃなくて|ではなくて|のつもり|のことです|の間違い)")
+ASKS_WHICH = re.compile(r"\bwhich (?:one|of|is|finding|defect)|どれ|どっち|どちら")
+OPEN_JUDGEMENT = re.compile(r"spec\b|specs\b|specification|toleranc|limit|drawing|standard|criteri|permitted|allowed|規格|公差|基準|許容|図面|限度|仕様")
+HOLDS_UP = frozenset({"beyond", "vague", "chat", "judge", "calibrate", "measure", "quality"})
+"""Intents that a bare reply to a question is easily mistaken for."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Intents and slots of a turn, with what it took over from the turns before."""
+
+    intents: tuple[str, ...]
+    slots: Slots
+    act: str
+    confidence: float
 
 
 def understand(dialogue: Dialogue) -> Job:
-    """Read one instruction in its situation."""
+    """Read the current instruction in its situation."""
     say, situation = dialogue.turn.say, dialogue.situation
-    routed = route(say, situation.context)
-    slots = slots_of(say)
-    intents = _elliptic(say, slots, situation, routed) or routed.intents
-    return Job(say=say, lang=language(situation.lang, say), intents=intents, slots=slots, situation=situation,
-               act="do" if intents != routed.intents else routed.act, confidence=routed.confidence)
+    wish = _read(say, situation.context, _before(situation.past), situation)
+    return Job(say=say, lang=language(situation.lang, say), intents=wish.intents, slots=wish.slots, situation=situation,
+               act=wish.act, confidence=wish.confidence)
 
 
-def _elliptic(say: str, slots: Slots, situation: Situation, routed: Routed) -> tuple[str, ...]:
-    """"And the second one?", 「もう一つは？」: the same wish again, for another thing."""
+def _before(past: tuple[PastTurn, ...]) -> tuple[Wish, bool] | None:
+    """The wish of the last turn, with what it took over itself, and whether it ended in a question."""
+    wish: tuple[Wish, bool] | None = None
+    for turn in past:
+        read = _read(turn.say, _context_of(turn, wish), wish, None)
+        wish = (read, (turn.ending or {}).get("tool") == "ask")
+    return wish
+
+
+def _context_of(turn: PastTurn, wish: tuple[Wish, bool] | None) -> str:
+    """A past turn's context as far as it can be told from the turns before it."""
+    return "f" if wish and set(wish[0].intents) & {"detect", "compare"} else ""
+
+
+def _read(say: str, context: str, before: tuple[Wish, bool] | None, situation: Situation | None) -> Wish:
+    routed, slots = _routed(say, context), slots_of(say)
+    intents, act = _plain(say, routed, slots, situation)
+    wish = Wish(intents, slots, act, routed.confidence)
+    if before is None:
+        return wish
+    last, asked = before
+    if asked and _replies(routed, intents, slots):
+        return _merged(last, wish, intents=tuple(dict.fromkeys((*last.intents, *_added(intents, slots)))))
+    if CORRECTS.search(normalise(say)) and (slots.pick or slots.region or slots.defects or slots.objects or slots.box):
+        return _merged(last, wish, intents=last.intents)
+    if _elliptic(say, slots, routed):
+        return _merged(last, wish, intents=last.intents)
+    if set(intents) & {"measure", "judge", "count"} and not _names_target(slots):
+        return _merged(last, wish, intents=intents)
+    return wish
+
+
+@lru_cache(maxsize=256)
+def _routed(say: str, context: str) -> Routed:
+    return route(say, context)
+
+
+def _plain(say: str, routed: Routed, slots: Slots, situation: Situation | None) -> tuple[tuple[str, ...], str]:
+    """Intents and act of a turn by itself, where the grammar knows better than the router."""
+    intents, act = routed.intents, routed.act
+    plain = normalise(say)
+    limited = bool(slots.limits) or bool(situation and situation.criteria)
+    if "judge" in intents and not limited and not OPEN_JUDGEMENT.search(plain) and not (situation and situation.measured):
+        # "OK or NG?" without any limit is a search; only a spec that nobody has said must be asked for.
+        intents = tuple(dict.fromkeys("detect" if i == "judge" else i for i in intents))
+        act = "do" if act != "ask" or not slots.back else act
+    if situation and situation.findings and ASKS_WHICH.search(plain) and not slots.quantities and intents != ("measure",):
+        intents = ("explain",)
+        act = "do"
+    if slots.scale and intents == ("measure",) and not slots.quantities and not slots.defects and not _things(slots):
+        intents = ("calibrate",)
+        act = "do"
+    return intents, act
+
+
+def _things(slots: Slots) -> tuple[str, ...]:
+    return tuple(o for o in slots.objects if o not in ("marker", "label"))
+
+
+def _replies(routed: Routed, intents: tuple[str, ...], slots: Slots) -> bool:
+    """Whether a turn after a question answers it rather than asking for something new."""
+    return set(intents) <= HOLDS_UP or routed.confidence < 0.6 or routed.act != "do"
+
+
+def _added(intents: tuple[str, ...], slots: Slots) -> tuple[str, ...]:
+    """Of a reply's intents those that add something: a limit to judge by."""
+    return ("judge",) if "judge" in intents and slots.limits else ()
+
+
+def _elliptic(say: str, slots: Slots, routed: Routed) -> bool:
+    """"And the second one?": short, points somewhere, and has no wish of its own that the router is sure of."""
     plain = normalise(say)
     short = len(plain) <= (ELLIPTIC if plain.isascii() else ELLIPTIC // 2)
-    asks_something = slots.quantities or slots.defects or slots.ops or slots.text or slots.limits
-    if not (short and slots.pick and situation.findings) or asks_something or routed.confidence >= 0.8:
-        return ()
-    if not situation.past or not situation.past[-1].calls:
-        return ()
-    done = [REPEATABLE[tool] for tool, _ in situation.past[-1].calls if tool in REPEATABLE]
-    return tuple(dict.fromkeys(done))[-1:]
+    own = slots.ops or slots.text or slots.limits or find("intent", plain) or (slots.quantities and not slots.pick)
+    starts = re.match(r"(?:and|what about|how about|then|same for|ok and)\b|(?:じゃあ|では|で、|もう|次|あと)", plain)
+    points = slots.pick or slots.region or slots.unit or slots.defects
+    return bool(short and points and not own and (starts or routed.confidence < 0.75 or routed.act == "ask"))
+
+
+def _names_target(slots: Slots) -> bool:
+    return bool(slots.defects or slots.objects or slots.nouns or slots.box or (slots.back and not slots.quantities and not slots.unit))
+
+
+def _merged(last: Wish, wish: Wish, *, intents: tuple[str, ...]) -> Wish:
+    """The last wish's slots, overridden by what this turn says."""
+    own, old = wish.slots, last.slots
+    update = {name: getattr(own, name) or getattr(old, name) for name in TAKEN_OVER}
+    if own.defects or own.objects or own.nouns or own.box:
+        update |= {name: getattr(own, name) for name in ("defects", "objects", "nouns", "box")}
+    if own.pick or own.region:
+        update |= {"pick": own.pick, "region": own.region}
+    return Wish(intents, own.model_copy(update=update), "do", max(wish.confidence, 0.75))
