@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from agent.language.lexicon import find
 from agent.language.normal import normalise
 from agent.language.slots import Slots, slots_of
 from agent.procedures.core import Job
@@ -117,7 +116,7 @@ def _elliptic(say: str, slots: Slots, routed: Routed) -> bool:
     """"And the second one?": short, points somewhere, and has no wish of its own that the router is sure of."""
     plain = normalise(say)
     short = len(plain) <= (ELLIPTIC if plain.isascii() else ELLIPTIC // 2)
-    own = slots.ops or slots.text or slots.limits or find("intent", plain) or (slots.quantities and not slots.pick)
+    own = slots.ops or slots.text or slots.limits or (slots.quantities and not slots.pick)
     starts = re.match(r"(?:and|what about|how about|then|same for|ok and)\b|(?:じゃあ|では|で、|もう|次|あと)", plain)
     points = slots.pick or slots.region or slots.unit or slots.defects
     return bool(short and points and not own and (starts or routed.confidence < 0.75 or routed.act == "ask"))
