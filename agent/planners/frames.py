@@ -20,6 +20,8 @@ LARGEST = 1e7
 NUMBER = r"\s*(-?\d{1,7}(?:\.\d{1,7})?)\s*"
 QUAD = re.compile(rf"\[{NUMBER},{NUMBER},{NUMBER},{NUMBER}\]")
 """Four numbers in brackets: how boxes look in sentences."""
+PAIR = re.compile(rf"\({NUMBER},{NUMBER}\)")
+"""Two numbers in parentheses: how points look in the words of our tools."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,9 @@ class Frame:
         A box that reaches over the edge is clamped. One that lies wholly outside or is inverted stays so, for the
         tool to refuse with its reason.
         """
-        low = self.point_in(box[:2])
-        high = self.point_in(box[2:])
-        x0, x1 = _apart(low[0], high[0], wanted=box[0] < box[2], end=self.width)
-        y0, y1 = _apart(low[1], high[1], wanted=box[1] < box[3], end=self.height)
+        low, high = self.point_in(box[:2]), self.point_in(box[2:])
+        x0, x1 = _apart(_nearest(low[0]), _nearest(high[0]), wanted=box[0] < box[2], end=self.width)
+        y0, y1 = _apart(_nearest(low[1]), _nearest(high[1]), wanted=box[1] < box[3], end=self.height)
         pixels = (x0, y0, x1, y1)
         if not (x0 < x1 and y0 < y1):
             return pixels
@@ -100,9 +101,9 @@ class Frame:
         y0, y1 = _apart(low[1], high[1], wanted=box[1] < box[3], end=self.down)
         return (x0, y0, x1, y1)
 
-    def point_in(self, point: Sequence[float]) -> tuple[int, int]:
-        """A model's point in pixels of the upload, to the nearest pixel boundary."""
-        return _nearest(point[0] * self.width / self.across), _nearest(point[1] * self.height / self.down)
+    def point_in(self, point: Sequence[float]) -> tuple[float, float]:
+        """A model's point in pixels of the upload, to a hundredth."""
+        return round(point[0] * self.width / self.across, 2), round(point[1] * self.height / self.down, 2)
 
     def point_out(self, point: Sequence[float]) -> tuple[int, int]:
         """A point of the upload in the model's units."""
@@ -118,8 +119,9 @@ class Frame:
         return QUAD.sub(lambda m: m.group() if _citation(m, cites) else str(list(self.box_in(_numbers(m)))), text)
 
     def text_out(self, text: str) -> str:
-        """A sentence of ours, for instance an error, with its boxes in the model's units."""
-        return QUAD.sub(lambda m: str(list(self.box_out(_numbers(m)))), text)
+        """A sentence of ours, for instance an error, with its boxes and points in the model's units."""
+        text = QUAD.sub(lambda m: str(list(self.box_out(_numbers(m)))), text)
+        return PAIR.sub(lambda m: str(self.point_out(_numbers(m))), text)
 
 
 def frame(width: int, height: int, *, family: Family, long_side: int) -> Frame:

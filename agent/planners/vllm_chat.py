@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import Runnable
 
 from agent.planners.vllm_prune import pictures_in, pruned
+from agent.planners.vllm_reply import tolerant_chat
 from kenpin.config import Settings
 from kenpin.contracts.errors import Unavailable
 
@@ -52,7 +53,7 @@ class Line:
         self.pictures: int | None = None
         """Pictures a prompt may hold, once the server has said so."""
         self._settings = settings
-        self._clients: dict[str, Any] = {}
+        self._http = _http(settings, self.url)
         _stop_tracing()
 
     def served(self) -> Served:
@@ -80,7 +81,9 @@ class Line:
 
     def models(self) -> list[Served]:
         """Everything that the server lists. Raises `Unavailable` if it does not answer."""
-        page = self.guarded(self.chat("none").root_client.with_options(max_retries=0).models.list)
+        import openai
+
+        page = self.guarded(openai.OpenAI(**self._http, max_retries=0).models.list)
         found = []
         for model in getattr(page, "data", None) or []:
             more = model.model_extra or {}
@@ -90,16 +93,16 @@ class Line:
                                 adapter=str(model.id) if more.get("parent") else None))
         return found
 
-    def chat(self, model: str) -> Any:
-        """A LangChain chat model on this line."""
-        if model not in self._clients:
-            self._clients[model] = _client(self._settings, self.url, model)
-        return self._clients[model]
-
     def bound(self, model: str, tools: Sequence[Mapping[str, Any]]) -> Runnable[Any, Any]:
-        """The chat model with tools bound: one forced call a reply."""
-        bound: Runnable[Any, Any] = self.chat(model).bind(
-            tools=list(tools), tool_choice="required", parallel_tool_calls=False)
+        """A LangChain chat model with tools bound: one forced call a reply, never streamed."""
+        import openai
+
+        chat = tolerant_chat()(
+            **self._http, model=model, openai_proxy="", http_socket_options=(),
+            http_async_client=openai.DefaultAsyncHttpxClient(trust_env=False, verify=False),  # asked for, never used
+            max_retries=self._settings.vllm_retries, temperature=0, seed=SEED, streaming=False,
+            use_responses_api=False, extra_body={"max_tokens": MAX_TOKENS})
+        bound: Runnable[Any, Any] = chat.bind(tools=list(tools), tool_choice="required", parallel_tool_calls=False)
         return bound
 
     def ask(self, bound: Runnable[Any, Any], messages: list[AnyMessage]) -> AIMessage:
@@ -208,21 +211,16 @@ class _BadReply(Unavailable):
     """The server answered with something that is no chat completion."""
 
 
-def _client(settings: Settings, url: str, model: str) -> Any:
-    """A chat model that ignores proxies, redirects and keys of the environment, and never streams."""
+def _http(settings: Settings, url: str) -> dict[str, Any]:
+    """What every client of this line shares: no proxies, no redirects and no keys of the environment."""
     import openai
 
-    from agent.planners.vllm_reply import tolerant_chat
-
-    key = settings.vllm_key.get_secret_value() if settings.vllm_key else ""
     timeout = openai.Timeout(settings.vllm_timeout, connect=min(10.0, settings.vllm_timeout))
     # The system's certificates, and SSL_CERT_FILE, but nothing else of the environment.
     verify: Any = ssl.create_default_context() if url.startswith("https:") else False
-    http = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=verify)
-    return tolerant_chat()(
-        model=model, base_url=url, api_key=key or "none", http_client=http, openai_proxy="", timeout=timeout,
-        max_retries=settings.vllm_retries, temperature=0, seed=SEED, streaming=False, use_responses_api=False,
-        extra_body={"max_tokens": MAX_TOKENS})
+    client = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=verify)
+    key = settings.vllm_key.get_secret_value() if settings.vllm_key else ""
+    return {"base_url": url, "api_key": key or "none", "timeout": timeout, "http_client": client}
 
 
 def _stop_tracing() -> None:

@@ -14,6 +14,9 @@ from agent.state import State, first_step
 UNREADABLE = "arguments_were_cut_off_or_are_no_json_object"
 """Stands in for arguments that cannot be read, so that validation hands them back to the model."""
 MOST_QUOTED = 300
+MOST_NAME = 64
+DEEPEST = 12
+LARGEST_NUMBER = 1e15
 SENTENCES = {"answer": "text", "ask": "question"}
 """Arguments in which a model may write a box for the user to read."""
 
@@ -48,25 +51,46 @@ def _tidy(call: dict[str, Any]) -> dict[str, Any]:
     """A call whose arguments are the text of a JSON object."""
     function = call.get("function") if isinstance(call.get("function"), dict) else {}
     assert isinstance(function, dict)
-    args = arguments(function.get("arguments"))
+    name, args = whole(str(function.get("name") or "").strip())[:MOST_NAME], arguments(function.get("arguments"))
     return {"id": str(call.get("id") or ""), "type": "function",
-            "function": {"name": str(function.get("name") or "").strip(), "arguments": json.dumps(args)}}
+            "function": {"name": name, "arguments": json.dumps(args)}}
 
 
 def arguments(said: Any) -> dict[str, Any]:
     """The arguments of a call as an object. Nothing at all is read as none; what cannot be read says so by its key."""
     value = said
-    for _ in range(2):  # some servers write the text of a text
-        if isinstance(value, str):
-            if not value.strip():
-                return {}
-            try:
-                value = json.loads(value, strict=False)
-            except (ValueError, RecursionError):
-                break
-    if value is None:
-        return {}
-    return value if isinstance(value, dict) else {UNREADABLE: str(said)[:MOST_QUOTED]}
+    try:
+        for _ in range(2):  # some servers write the text of a text
+            if isinstance(value, str):
+                value = json.loads(value, strict=False) if value.strip() else None
+        value = {} if value is None else tame(value)
+    except (ValueError, RecursionError):
+        value = None
+    return value if isinstance(value, dict) else {UNREADABLE: whole(str(said))[:MOST_QUOTED]}
+
+
+def tame(value: Any, depth: int = 0) -> Any:
+    """A value that every store takes: no endless numbers, no halves of characters, not too deep.
+
+    Raises:
+        ValueError: It is nested too deeply to be arguments.
+    """
+    if depth > DEEPEST:
+        raise ValueError("nested too deeply")
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, dict):
+        return {whole(str(key)): tame(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [tame(item, depth + 1) for item in value]
+    if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
+        return "a number that is too large"
+    return value
+
+
+def whole(text: str) -> str:
+    """Text without lone halves of surrogate pairs, which cannot be stored or sent."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_reply(message: AIMessage, state: State, desk: StateDesk, edge: Edge) -> AIMessage:
@@ -95,5 +119,5 @@ def read_reply(message: AIMessage, state: State, desk: StateDesk, edge: Edge) ->
 def words(message: AnyMessage) -> str:
     """The text of a message, whatever form its content has."""
     if isinstance(message.content, str):
-        return message.content
-    return "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in message.content)
+        return whole(message.content)
+    return whole("".join(part if isinstance(part, str) else str(part.get("text", "")) for part in message.content))

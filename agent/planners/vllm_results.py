@@ -11,6 +11,8 @@ from agent.planners.frames import Frame, is_numbers
 MOST_ITEMS = 24
 """Of a list; the trace keeps all of them."""
 MOST_TEXT = 400
+MOST_POINTS = 8
+"""A longer line is a shape that no model can use."""
 DIGITS = 4
 LEFT_OUT = frozenset({"outline", "outlines", "polygon", "contour", "hull", "mask", "path", "skeleton"})
 """Long shapes that no model can use."""
@@ -63,6 +65,8 @@ def compact(value: Any, frame: Frame, *, name: str = "") -> Any:
     for pattern, count, out in ((BOXES, 4, frame.box_out), (POINTS, 2, frame.point_out)):
         if pattern.search(name) and is_numbers(value, count):
             return list(out(value))
+    if POINTS.search(name) and len(value) > MOST_POINTS and is_numbers(value[0], 2):
+        return None
     items = [compact(item, frame, name=name) for item in value[:MOST_ITEMS]]
     return [*items, f"and {len(value) - MOST_ITEMS} more"] if len(value) > MOST_ITEMS else items
 

@@ -17,7 +17,8 @@ KEPT = ("type", "enum", "description", "minimum", "maximum", "minItems", "maxIte
 POINT_NAME = re.compile(r"(?:^|_)(?:points?|from|to|start|ends?|cent(?:er|re)|corners?|line|at|p\d?)(?:_|$)")
 """Names of arguments whose pairs of numbers are places; other pairs are ranges or sizes."""
 ORIGINAL = re.compile(
-    r"\b(?:in )?(?:original pixels|pixels? (?:of|in) the (?:original|source)(?: upload| picture| image)?)", re.IGNORECASE)
+    r"\b(?:in )?(?:original pixels|pixels? (?:of|in) the (?:original|source)(?: upload| picture| image)?)",
+    re.IGNORECASE)
 UNITS: dict[Kind, str] = {
     "per_mille": "in 0-1000 of the width and height of the whole upload",
     "resized": "in pixels of the whole upload as it was sent to you",
@@ -34,18 +35,13 @@ def strict_tools(tools: Mapping[str, Tool], kind: Kind) -> list[dict[str, Any]]:
         TypeError: A tool has an argument that no strict schema can say; a mistake in the tool.
     """
     return [{"type": "function", "function": {
-        "name": tool.name, "description": in_units(tool.description, kind), "strict": True,
+        "name": tool.name, "description": " ".join(tool.description.split()), "strict": True,
         "parameters": strict(tool.schema(), kind)}} for tool in tools.values()]
 
 
 def strict(schema: Schema, kind: Kind) -> Schema:
     """A pydantic model's schema in the strict form, with places described in the model's units."""
     return _node(schema, schema.get("$defs", {}), kind, depth=0)
-
-
-def in_units(text: str, kind: Kind) -> str:
-    """A description with the words for original pixels replaced by the model's units."""
-    return " ".join(ORIGINAL.sub(UNITS[kind], text).split())
 
 
 def _node(schema: Schema, defs: Mapping[str, Schema], kind: Kind, *, depth: int) -> Schema:
@@ -61,7 +57,7 @@ def _node(schema: Schema, defs: Mapping[str, Schema], kind: Kind, *, depth: int)
         node = {key: schema[key] for key in KEPT if key in schema and key != "description"}
         node |= _children(schema, defs, kind, depth=depth)
     if "description" in schema:
-        node["description"] = in_units(schema["description"], kind)
+        node["description"] = " ".join(schema["description"].split())
     if not node.keys() & {"type", "enum", "anyOf"}:
         raise TypeError(f"a tool's argument has no type that a strict schema can say: {json.dumps(schema)[:200]}")
     return node
@@ -86,7 +82,7 @@ def _children(schema: Schema, defs: Mapping[str, Schema], kind: Kind, *, depth: 
             raise TypeError("a tool's argument is an open object; name its properties")
         properties = schema.get("properties", {})
         required = set(schema.get("required", ()))
-        return {"properties": {name: _property(part, defs, kind, depth=depth, required=name in required)
+        return {"properties": {name: _property(name, part, defs, kind, depth=depth, required=name in required)
                                for name, part in properties.items()},
                 "required": list(properties), "additionalProperties": False}
     if schema.get("type") == "array":
@@ -94,9 +90,12 @@ def _children(schema: Schema, defs: Mapping[str, Schema], kind: Kind, *, depth: 
     return {}
 
 
-def _property(part: Schema, defs: Mapping[str, Schema], kind: Kind, *, depth: int, required: bool) -> Schema:
-    """One argument; an optional one may be null."""
+def _property(name: str, part: Schema, defs: Mapping[str, Schema], kind: Kind, *, depth: int,
+              required: bool) -> Schema:
+    """One argument; an optional one may be null, and one that names a place does so in the model's units."""
     node = _node(part, defs, kind, depth=depth + 1)
+    if "description" in node and _places(part, defs, name):
+        node["description"] = ORIGINAL.sub(UNITS[kind], node["description"])
     options = node.get("anyOf", [])
     if required or any(option.get("type") == "null" for option in options):
         return node
@@ -106,6 +105,14 @@ def _property(part: Schema, defs: Mapping[str, Schema], kind: Kind, *, depth: in
         words = f"{words} null means {json.dumps(default, ensure_ascii=False)}.".strip()
     wrapped: Schema = {"anyOf": [*(options or [node]), {"type": "null"}]}
     return wrapped | ({"description": words} if words else {})
+
+
+def _places(schema: Schema, defs: Mapping[str, Schema], name: str) -> bool:
+    """Whether an argument holds boxes or points."""
+    schema = _resolved(schema, defs)
+    parts = [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("prefixItems", ())]
+    parts += [schema["items"]] if isinstance(schema.get("items"), dict) else []
+    return bool(coordinates(schema, name)) or any(_places(part, defs, name) for part in parts)
 
 
 def _items(schema: Schema, defs: Mapping[str, Schema], kind: Kind, *, depth: int) -> Schema:
@@ -144,7 +151,7 @@ class Arguments:
         return value is None and self._property(tool, name).get("default") is not None
 
     def _places(self, tool: str, args: Mapping[str, Any], box: Callable[[Sequence[float]], Sequence[int]],
-                point: Callable[[Sequence[float]], Sequence[int]]) -> dict[str, Any]:
+                point: Callable[[Sequence[float]], Sequence[float]]) -> dict[str, Any]:
         defs = self._schemas.get(tool, {}).get("$defs", {})
         done = {}
         for name, value in args.items():
@@ -183,7 +190,9 @@ def _walk(value: Any, schema: Schema, defs: Mapping[str, Schema], name: str, cha
             return changed
     count = coordinates(schema, name)
     if count and is_numbers(value, count):
-        return list(change[0](value) if count == 4 else change[1](value))
+        places = list(change[0](value) if count == 4 else change[1](value))
+        whole = all(part.get("type") == "integer" for part in schema["prefixItems"])
+        return [round(v) for v in places] if whole else places
     if isinstance(value, list) and schema.get("type") == "array" and not count:
         prefix, rest = schema.get("prefixItems", []), schema.get("items") or {}
         parts = [*prefix[:len(value)], *[rest] * (len(value) - len(prefix))]

@@ -1,19 +1,21 @@
 """Coordinates at the planner's edge: what goes out comes back, whatever the picture's shape and the model's family."""
 
 import math
+from typing import Annotated
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from agent.planners.frames import QWEN3, QWEN25, Family, Frame, family, frame, is_numbers, sent_size
 from agent.planners.vllm_results import compact, harmless, rounded, told
-from agent.planners.vllm_schema import Arguments, coordinates, strict, strict_tools
-from kenpin.contracts.view import Role, View, ViewKind
+from agent.planners.vllm_schema import ORIGINAL, Arguments, coordinates, strict, strict_tools
+from kenpin.contracts.view import Box, Role, View, ViewKind
 from tools.crop import TOOL as CROP
 from tools.endings import ANSWER, ASK
-from tools.spec import Tool
+from tools.spec import Tool, ToolArgs
 from tools.zoom import TOOL as ZOOM
 
 SHAPES = {"wide": (3000, 200), "tall": (180, 2400), "4k": (3840, 2160), "small": (97, 61), "photo": (800, 600)}
@@ -147,6 +149,7 @@ def test_boxes_in_sentences() -> None:
     assert place.text_in("a mark at [100, 200, 300, 400] [2]") == "a mark at [80, 120, 240, 240] [2]"
     assert place.text_in("see [1, 2, 3, 4]", cites=4) == "see [1, 2, 3, 4]"
     assert place.text_out("box [80, 120, 240, 240] lies outside") == "box [100, 200, 300, 400] lies outside"
+    assert place.text_out("points [(80.0, 120.0), (240.0, 240.0)]") == "points [(100, 200), (300, 400)]"
     assert place.text_in(f"[{'9' * 400}, 1, 2, 3]") == f"[{'9' * 400}, 1, 2, 3]"
 
 
@@ -177,7 +180,6 @@ def check_strict(tools: dict[str, Tool]) -> None:
             if node.get("type") == "object":
                 assert node["additionalProperties"] is False
                 assert node["required"] == list(node["properties"])
-            assert "pixels of the original" not in node.get("description", "")
 
 
 def test_schemas_are_strict() -> None:
@@ -202,7 +204,8 @@ def test_results_are_short_and_in_the_models_units() -> None:
     place = Frame(4000, 2000, 1000, 1000)
     result = {"findings": [{"id": "f1", "box": [400, 200, 800, 400], "outline": [[1, 1]] * 500, "score": 0.93218,
                             "note": "also at [400, 200, 800, 400]", "text": "[400, 200, 800, 400]"}],
-              "length": 1234.5678, "points": [[400, 200], [800.5, 400]], "empty": [], "none": None,
+              "length": 1234.5678, "points": [[400, 200], [800.5, 400]], "line": [[i, i] for i in range(90)],
+              "empty": [], "none": None,
               "many": list(range(500)), "long": "x" * 5000}
     short = compact(result, place)
     finding = short["findings"][0]
@@ -214,6 +217,7 @@ def test_results_are_short_and_in_the_models_units() -> None:
     assert short["length"] == 1235
     assert short["points"] == [[100, 100], [200, 200]]
     assert "empty" not in short
+    assert "line" not in short
     assert "none" not in short
     assert len(short["many"]) == 25
     assert len(short["long"]) < 450
@@ -247,3 +251,43 @@ def test_rounding_keeps_four_digits_and_the_whole_part(value: float) -> None:
     assert abs(got - value) <= 0.501 * min(fourth, 1.0)
     assert rounded(28.83413) == 28.83
     assert rounded(123456.7) == 123457
+
+
+class Marks(ToolArgs):
+    """A tool with places of every form."""
+
+    points: Annotated[tuple[tuple[float, float], ...], Field(description="Two points, original pixels.")] = ()
+    pair: Annotated[tuple[tuple[int, int], tuple[int, int]] | None, Field(description="A pair.")] = None
+    from_point: Annotated[tuple[int, int] | None, Field(description="In pixels of the original.")] = None
+    range: tuple[float, float] = (0.0, 1.0)
+    boxes: tuple[Box, ...] = ()
+    smallest_px: Annotated[float | None, Field(description="A length in pixels of the original.")] = None
+
+
+def test_places_of_every_form_are_found_and_lengths_are_left_alone() -> None:
+    tool = Tool(name="mark", description="Marks.", args=Marks, run=CROP.run)
+    check_strict({"mark": tool})
+    place, arguments = Frame(4000, 200, 1000, 1000), Arguments({"mark": tool})
+    said = {"why": "w", "points": [[101, 33], [500, 500]], "from_point": [101, 33], "range": [10, 20],
+            "boxes": [[100, 100, 200, 200], [0, 0, 1000, 1000]], "smallest_px": 5, "pair": None}
+    read = arguments.read("mark", said, place)
+    assert read == {"why": "w", "points": [[404.0, 6.6], [2000.0, 100.0]], "from_point": [404, 7], "range": [10, 20],
+                    "boxes": [[400, 20, 800, 40], [0, 0, 4000, 200]], "smallest_px": 5, "pair": None}
+    Marks.model_validate(read)
+    assert arguments.write("mark", read, place)["boxes"] == said["boxes"]
+    properties = strict(tool.schema(), "per_mille")["properties"]
+    assert "0-1000" in properties["points"]["description"]
+    assert "0-1000" in properties["from_point"]["description"]
+    assert properties["smallest_px"]["description"] == "A length in pixels of the original."
+    assert properties["range"]["description"] == "null means [0.0, 1.0]."
+
+
+def test_every_tool_of_the_catalogue_has_a_strict_schema() -> None:
+    from tools.catalog import OFFERED
+
+    check_strict(OFFERED)
+    for tool in OFFERED.values():
+        properties = strict(tool.schema(), "per_mille")["properties"]
+        for name, part in tool.schema()["properties"].items():
+            if ORIGINAL.search(part.get("description", "")) and not name.endswith("_px"):
+                assert "0-1000" in properties[name]["description"], (tool.name, name)
