@@ -28,13 +28,13 @@ class ChromaCases:
     """Implements `CaseStore`. Vectors are always made here by `embedder`, never by Chroma, and nothing is sent home.
 
     One collection for each part of a case (region, picture, words). The case itself lies as JSON with its picture
-    vector. Give `folder` for a store in this process, or `host` and `port` for a server.
+    vector. `host` and `port` name a server; without them the store lies in `folder`, in this process.
     """
 
     def __init__(self, embedder: Embedder, *, folder: Path | None = None, host: str | None = None,
                  port: int = 8000, name: str = "kenpin-cases") -> None:
-        if (folder is None) == (host is None):
-            raise StoreError("the case base needs either a folder or a server's host, not both")
+        if folder is None and host is None:
+            raise StoreError("the case base needs a folder, or the host of a Chroma server")
         self._embedder, self._folder, self._host, self._port, self._name = embedder, folder, host, port, name
 
     @cached_property
@@ -44,11 +44,12 @@ class ChromaCases:
         from chromadb.config import Settings
 
         quiet = Settings(anonymized_telemetry=False)
-        if self._folder is not None:
+        if self._host is None:
+            assert self._folder is not None
             self._folder.mkdir(parents=True, exist_ok=True)
             return chromadb.PersistentClient(path=str(self._folder), settings=quiet)
         try:
-            client = chromadb.HttpClient(host=self._host or "", port=self._port, settings=quiet)
+            client = chromadb.HttpClient(host=self._host, port=self._port, settings=quiet)
         except (ValueError, OSError) as exc:
             raise self._unavailable() from exc
         for session in _sessions(client):

@@ -31,11 +31,7 @@ class OfflineEmbedder:
         self._backbone = Backbone(backbone) if backbone is not None else None
         self.name = f"kenpin-{backbone.stem.lower()}/1" if backbone is not None else "kenpin-handmade/1"
         self.baseline = BACKBONE_BASELINE if backbone is not None else HANDMADE_BASELINE
-
-    @property
-    def picture_dim(self) -> int:
-        """Length of a picture's vector."""
-        return SHAPE_DIM if self._backbone is None else self._backbone.dim
+        self.picture_dim = SHAPE_DIM if self._backbone is None else self._backbone.dim
 
     def picture(self, pixels: RgbImage) -> NDArray[np.float32]:
         """(D,) float32 unit vector of a picture or a cut-out, (H, W, 3) uint8 RGB. Never written to."""

@@ -1,8 +1,8 @@
 """The embedder on a server: CLIP- or Qwen3-VL-Embedding-class models behind an OpenAI-compatible pooling endpoint."""
 
 import base64
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import cv2
 import httpx
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from kenpin.contracts.errors import StoreError, Unavailable
 from kenpin.contracts.view import RgbImage
+
+Answer = TypeVar("Answer")
 
 SENT_SIDE = 448
 """Longest side of a picture as it is sent; the server must not fetch or shrink anything itself."""
@@ -25,26 +27,27 @@ class ServerEmbedder:
     """Implements `Embedder` over `POST {url}/embeddings`, as vLLM's pooling server takes it.
 
     A picture goes as a data URI in chat-style `messages`, words go as `input`. `instruction` is the text that stands
-    beside a picture, which some models are trained with.
+    beside a picture, which some models are trained with. The server is asked at once how long its vectors are.
+
+    Raises:
+        Unavailable: The server does not answer, or not with vectors.
     """
 
-    def __init__(self, url: str, model: str, *, key: str | None = None, timeout_s: float = 10.0,
+    def __init__(self, url: str, model: str | None = None, *, key: str | None = None, timeout_s: float = 10.0,
                  instruction: str = INSTRUCTION, baseline: float = 0.4) -> None:
-        self.name = f"server:{model}"
         self.baseline = baseline
-        self._url, self._model, self._instruction = url.rstrip("/"), model, instruction
+        self._url, self._instruction = url.rstrip("/"), instruction
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx.Client(timeout=timeout_s, headers=headers)
-
-    @cached_property
-    def picture_dim(self) -> int:
-        """Length of a picture's vector; asks the server once."""
-        return len(self.picture(np.full((32, 32, 3), 128, dtype=np.uint8)))
-
-    @cached_property
-    def words_dim(self) -> int:
-        """Length of a text's vector; asks the server once."""
-        return len(self.words("scratch"))
+        self._model = model or "(first listed)"
+        try:
+            self._model = model or self._asked("GET", "models", None, read=_first_model)
+            self.picture_dim = len(self.picture(np.full((32, 32, 3), 128, dtype=np.uint8)))
+            self.words_dim = len(self.words("scratch"))
+        except Unavailable:
+            self.close()
+            raise
+        self.name = f"server:{self._model}"
 
     def picture(self, pixels: RgbImage) -> NDArray[np.float32]:
         """(D,) float32 unit vector of a picture or a cut-out, (H, W, 3) uint8 RGB. Never written to.
@@ -54,7 +57,7 @@ class ServerEmbedder:
         """
         content = [{"type": "image_url", "image_url": {"url": _data_uri(pixels)}},
                    {"type": "text", "text": self._instruction}]
-        return self._asked({"messages": [{"role": "user", "content": content}]})
+        return self._vector({"messages": [{"role": "user", "content": content}]})
 
     def words(self, text: str) -> NDArray[np.float32]:
         """(D,) float32 unit vector of a text.
@@ -62,18 +65,22 @@ class ServerEmbedder:
         Raises:
             Unavailable: As `picture`.
         """
-        return self._asked({"input": text})
+        return self._vector({"input": text})
 
     def close(self) -> None:
         """Let go of the connection."""
         self._client.close()
 
-    def _asked(self, what: dict[str, Any]) -> NDArray[np.float32]:
+    def _vector(self, what: dict[str, Any]) -> NDArray[np.float32]:
         body = {"model": self._model, "encoding_format": "float", **what}
+        return self._asked("POST", "embeddings", body, read=_unit_vector)
+
+    def _asked(self, method: str, path: str, body: dict[str, Any] | None, *, read: Callable[[Any], Answer]) -> Answer:
+        """One call. Whatever is wrong with the server or its answer comes out as one line."""
         try:
-            answer = self._posted(body)
+            answer = self._sent(method, path, body)
             answer.raise_for_status()
-            return _vector(answer.json())
+            return read(answer.json())
         except httpx.TimeoutException as exc:
             raise self._unavailable("did not answer in time") from exc
         except httpx.HTTPStatusError as exc:
@@ -82,23 +89,27 @@ class ServerEmbedder:
         except httpx.HTTPError as exc:
             raise self._unavailable("does not answer") from exc
         except (ValueError, KeyError, IndexError, TypeError) as exc:
-            raise self._unavailable("did not answer with one vector; is the model served with --task embed?") from exc
+            raise self._unavailable("did not answer with one vector; is an embedding model served there?") from exc
 
-    def _posted(self, body: dict[str, Any]) -> httpx.Response:
+    def _sent(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         for _ in range(TRIES - 1):
             try:
-                answer = self._client.post(f"{self._url}/embeddings", json=body)
+                answer = self._client.request(method, f"{self._url}/{path}", json=body)
                 if answer.status_code < 500:
                     return answer
             except httpx.TransportError:
                 continue
-        return self._client.post(f"{self._url}/embeddings", json=body)
+        return self._client.request(method, f"{self._url}/{path}", json=body)
 
     def _unavailable(self, what: str) -> Unavailable:
         return Unavailable(f"embedding server {self._url} (model {self._model}) {what}")
 
 
-def _vector(answer: Any) -> NDArray[np.float32]:
+def _first_model(answer: Any) -> str:
+    return str(answer["data"][0]["id"])
+
+
+def _unit_vector(answer: Any) -> NDArray[np.float32]:
     vector = np.asarray(answer["data"][0]["embedding"], dtype=np.float32)
     length = float(np.linalg.norm(vector))
     if vector.ndim != 1 or not np.isfinite(length) or length == 0.0:
