@@ -41,6 +41,7 @@ class Done:
 
 
 Steps = Generator[Need, Done, None]
+"""A procedure at work: yields calls, receives what came of them."""
 
 
 class Asks(Exception):  # noqa: N818 (control flow, not an error)

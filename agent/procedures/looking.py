@@ -1,6 +1,8 @@
 """Procedures that show: zoom, crop, enhance, quality of the picture, description."""
 
-from agent.procedures.core import Asks, Job, Steps
+from collections.abc import Generator
+
+from agent.procedures.core import Asks, Done, Job, Need, Steps
 from agent.procedures.places import earlier, grown, inside, named_box, of_type, picked
 from agent.procedures.searching import search
 from agent.procedures.situation import Box, Place
@@ -26,7 +28,7 @@ def _cut(job: Job, tool: str) -> Steps:
                 job.view, job.area = done.view or "v0", box
 
 
-def _targets(job: Job, tool: str):  # type: ignore[no-untyped-def]
+def _targets(job: Job, tool: str) -> Generator[Need, Done, list[tuple[str, Box]]]:
     """Names and boxes to cut: a said region or box, a finding, an object, a label's text.
 
     Yields calls; returns (name, box) pairs.
@@ -56,7 +58,7 @@ def _around(job: Job, place: Place, tool: str) -> Box:
     return grown(place.box, job.situation.width, job.situation.height, share=share)
 
 
-def objects(job: Job):  # type: ignore[no-untyped-def]
+def objects(job: Job) -> Generator[Need, Done, list[Place]]:
     """Find the named objects: labels by their text, everything else by counting.
 
     Yields calls; returns places.

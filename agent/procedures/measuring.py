@@ -1,12 +1,13 @@
 """Procedures that measure, count and set the scale."""
 
 import re
+from collections.abc import Generator
 from typing import Any
 
 from agent.language.lexicon import find
 from agent.language.normal import normalise
 from agent.language.scale import TO_MM, ScaleSaid
-from agent.procedures.core import Asks, Done, Job, Steps
+from agent.procedures.core import Asks, Done, Job, Need, Steps
 from agent.procedures.looking import objects
 from agent.procedures.places import beside, earlier, inside, named_box, named_points, of_type, picked
 from agent.procedures.searching import DEFECTS, check_once, search
@@ -156,7 +157,7 @@ def _one(job: Job, quantity: str, place: Place) -> Steps:
     _tell(job, done, place)
 
 
-def _meant(job: Job):  # type: ignore[no-untyped-def]
+def _meant(job: Job) -> Generator[Need, Done, list[Place] | None]:
     """The things to measure: found in this turn, pointed back to, searched for now; None means the named place itself."""
     slots, situation = job.slots, job.situation
     if job.searched is not None and not (slots.objects and not slots.defects):
@@ -188,7 +189,7 @@ def _meant(job: Job):  # type: ignore[no-untyped-def]
 _EXTREMES = ("longest", "shortest", "widest", "narrowest", "largest", "smallest")
 
 
-def _objects(job: Job, *, every: bool = False):  # type: ignore[no-untyped-def]
+def _objects(job: Job, *, every: bool = False) -> Generator[Need, Done, list[Place]]:
     """Objects of the named kind; the extremes are left to measuring."""
     keep = job.slots.pick
     if every or keep in _EXTREMES:
@@ -209,8 +210,8 @@ def _apart(job: Job, quantity: str) -> Steps:
     """Distance between two things, or the pitch of a row of them."""
     slots = job.slots
     if slots.defects and not slots.objects:
-        places = yield from _meant(job)
-        places = sorted(places, key=lambda p: -p.score)[:2]
+        meant = yield from _meant(job)
+        places = sorted(meant or [], key=lambda p: -p.score)[:2]
     elif job.situation.findings and slots.back and not slots.objects:
         places = job.situation.findings[:2]
     elif slots.objects and slots.objects[0] in ("gap", "edge"):
@@ -308,7 +309,7 @@ def set_scale(job: Job) -> Steps:
         job.tell("calibrate.done", step=done.step, mm=f"{done.result['mm_per_px']:.4g}", method=job.word(f"m.{done.result['method']}"))
 
 
-def _calibrate(job: Job, said: ScaleSaid):  # type: ignore[no-untyped-def]
+def _calibrate(job: Job, said: ScaleSaid) -> Generator[Need, Done, Done]:
     why = job.why("calibrate", how=job.word(f"m.{said.kind}"))
     match said.kind:
         case "px":
@@ -321,11 +322,11 @@ def _calibrate(job: Job, said: ScaleSaid):  # type: ignore[no-untyped-def]
             return (yield from _calibrate_known(job, said, why))
 
 
-def _calibrate_known(job: Job, said: ScaleSaid, why: str):  # type: ignore[no-untyped-def]
+def _calibrate_known(job: Job, said: ScaleSaid, why: str) -> Generator[Need, Done, Done]:
     """A thing of known size must be found first; where several look alike the user must point to it."""
     box = named_box(job)
     counted = yield from job.call("count", job.why("find", what=said.thing or "object"), view="v0", box=box, what=said.thing or "object")
-    items = counted.result.get("items", ()) if counted.ok else ()
+    items: list[dict[str, Any]] = list(counted.result.get("items", ())) if counted.ok else []
     if len(items) != 1:
         raise Asks("ask.known_thing", thing=said.thing or "", count=len(items), step=counted.step)
     return (yield from job.call("calibrate", why, view="v0", method="known", size_mm=said.mm, of=items[0]["id"]))
