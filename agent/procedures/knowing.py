@@ -1,5 +1,10 @@
 """Procedures that compare, read and look up."""
 
+import re
+from collections.abc import Sequence
+
+from agent.language.lexicon import find
+from agent.language.normal import normalise
 from agent.procedures.core import Asks, Job, Steps
 from agent.procedures.measuring import shown
 from agent.procedures.places import earlier, grown, named_box
@@ -32,8 +37,24 @@ def compare(job: Job) -> Steps:
     job.searched = job.searched or done
 
 
+FIELDS: tuple[tuple[str, str], ...] = (
+    ("serial", r"serial|s/?n\b|製造番号|製番|シリアル|機番|個体番号"),
+    ("lot", r"lot|batch|ロット"),
+    ("part", r"part ?(?:no|number|nr|#)|p/?n\b|品番|部番|型番|型式|model|type no"),
+    ("quantity", r"qty|quantity|数量|入数|個数|員数"),
+    ("inspected", r"inspect(?:ion|ed)? ?(?:date|on)|検[査查]日"),
+    ("made", r"mfg|mfd|manufactur\w*|produc(?:tion|ed)|made on|製造日|製造年月"),
+    ("expires", r"exp(?:iry|ires?|iration)?\b|best ?before|use ?by|bbe?\b|賞味|消費期限|有効期限|使用期限|期限"),
+    ("weight", r"net ?(?:wt|weight)|weight|重量|内容量"),
+    ("rating", r"volt\w*|rated|rating|定格|電圧"),
+)
+"""What people ask a label for, by words that stand in the question and on the label alike."""
+KINDS = {"serial": "serial", "lot": "lot", "date": "date", "code": "code", "number": "number"}
+
+
 def read(job: Job) -> Steps:
-    """Read text or codes; for a serial number or a date, name the one that was asked for."""
+    """Read text or codes; where fields are asked for by name, answer each from the line that carries the name."""
+    kinds = [h.name for h in find("text", normalise(job.say)) if h.name in KINDS]
     kind = job.slots.text or "all"
     done = yield from job.call("read_text", job.why("read", kind=job.word(f"t.{kind}")), view=job.view,
                                box=job.area or named_box(job), kind=kind)
@@ -41,13 +62,41 @@ def read(job: Job) -> Steps:
         return
     lines = [line["text"] for line in done.result["lines"]]
     codes = [code["text"] for code in done.result["codes"]]
+    wanted = fields_asked(job.say, lines)
     best = done.result.get("best")
-    if best and kind not in ("all", "label"):
+    for _, line in wanted:
+        job.tell("read.field", step=done.step, text=line)
+    if "code" in kinds and codes:
+        job.tell("read.best", step=done.step, kind=job.word("t.code"), text=codes[0])
+    elif not wanted and best and kind not in ("all", "label"):
         job.tell("read.best", step=done.step, kind=job.word(f"t.{kind}"), text=best)
-    elif lines or codes:
+    elif not wanted and (lines or codes):
         job.tell("read.lines", step=done.step, kind=job.word(f"t.{kind}") if kind not in ("all", "label") else "", lines=lines[:12], codes=codes[:6])
-    else:
+    elif not wanted:
         job.tell("read.nothing", step=done.step)
+    elif set(kinds) & {"serial", "lot", "date"} and best and not any(best in line for _, line in wanted):
+        job.tell("read.best", step=done.step, kind=job.word(f"t.{kind}"), text=best)
+
+
+def fields_asked(say: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Fields that the instruction names, each with the line that carries its name; a line that ends with the name is
+    completed by the next one.
+
+    >>> fields_asked("数量は？", ["品番 KT-1", "数量 120 個"])
+    [('quantity', '数量 120 個')]
+    """
+    asked, found = normalise(say), []
+    for name, words in FIELDS:
+        pattern = re.compile(rf"(?<![a-z])(?:{words})")
+        if not pattern.search(asked):
+            continue
+        for at, line in enumerate(lines):
+            match = pattern.search(normalise(line))
+            if match:
+                bare = not re.search(r"[0-9a-z]", normalise(line)[match.end():].strip(" .:：no#"))
+                found.append((name, f"{line} {lines[at + 1]}" if bare and at + 1 < len(lines) else line))
+                break
+    return found
 
 
 def recall(job: Job) -> Steps:

@@ -9,7 +9,7 @@ from agent.language.normal import normalise
 from agent.language.scale import TO_MM, ScaleSaid
 from agent.procedures.core import Asks, Done, Job, Need, Steps
 from agent.procedures.looking import objects
-from agent.procedures.places import beside, earlier, inside, named_box, named_points, of_type, picked
+from agent.procedures.places import beside, earlier, inside, named_box, named_points, of_type, picked, widened
 from agent.procedures.searching import DEFECTS, check_once, search
 from agent.procedures.situation import Box, Place
 from kenpin.contracts.verdict import Criterion
@@ -19,6 +19,8 @@ MOST = 8
 ROUND = frozenset({"hole", "washer", "pill", "cap", "screw", "bottle"})
 STATED = re.compile(r"\(\s?\d[^()]*\)\D{1,12}\([^()]*\)[^.\d]{0,28}(\d+(?:\.\d+)?)\s?(mm|um|cm|inch)")
 """Two points and the length between them: "from (60,170) to (700,170) is exactly 32 mm"."""
+WHOLE = re.compile(r"\b(?:outer|outside|overall|total|opening|included|bend(?:ing)?) |\bod\b|外径|外形|外寸|全長|全幅|全高|なす角|開き角|曲げ角|曲がり角")
+"""Words that mean the part as a whole although nothing is named."""
 METRIC = frozenset({"mm", "um", "cm", "inch", "mm2"})
 
 
@@ -177,7 +179,7 @@ def _meant(job: Job) -> Generator[Need, Done, list[Place] | None]:
     if slots.objects and slots.objects[0] not in ("part", "gap", "edge", "bracket"):
         places = yield from _objects(job)
         return _or_ask(job, places)
-    if slots.objects or slots.nouns or slots.box or slots.region:
+    if slots.objects or slots.nouns or slots.box or slots.region or WHOLE.search(normalise(job.say)):
         return None
     if situation.findings or situation.focus:
         found = earlier(job) or ([situation.focus] if situation.focus else [])
@@ -294,7 +296,7 @@ def set_scale(job: Job) -> Steps:
         return
     said = job.slots.scale
     points = named_points(job)
-    stated = STATED.search(normalise(job.say)) if points else None
+    stated = STATED.search(widened(job.say)) if points else None
     if points and stated:
         size = float(stated.group(1)) * TO_MM[stated.group(2)]
         done = yield from job.call("calibrate", job.why("calibrate", how=job.word("m.known")), view="v0", method="known",

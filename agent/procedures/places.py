@@ -1,6 +1,7 @@
 """From words to places: regions of the picture, findings by rank, things that an earlier turn spoke of."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from agent.language.normal import normalise
@@ -38,13 +39,18 @@ def named_points(job: Job) -> tuple[tuple[float, float], ...]:
     Raises:
         Asks: One of them lies outside the picture.
     """
-    match = POINTS.search(normalise(job.say))
+    match = POINTS.search(widened(job.say))
     if match is None:
         return ()
     x0, y0, x1, y1 = map(float, match.groups())
     if max(x0, x1) > job.situation.width or max(y0, y1) > job.situation.height:
         raise Asks("ask.box_outside", box=[x0, y0, x1, y1], width=job.situation.width, height=job.situation.height)
     return ((x0, y0), (x1, y1))
+
+
+def widened(text: str) -> str:
+    """Full-width digits and brackets as ASCII; commas stay, since here they separate x from y."""
+    return unicodedata.normalize("NFKC", text).lower()
 
 
 def beside(box: Box, width: int, height: int) -> Box:

@@ -105,6 +105,12 @@ class Situation:
                      if r["tool"] == "measure" and r.get("status") == "ok"), None)
 
     @property
+    def lines_read(self) -> list[str]:
+        """Text lines that earlier turns read."""
+        return [line["text"] for turn in self.past for r in turn.results if r["tool"] == "read_text" and r.get("status") == "ok"
+                for line in r["result"]["lines"]]
+
+    @property
     def context(self) -> str:
         """Letters that the router knows: found, reference, scale, criteria, measured, nothing found."""
         state = {"f": bool(self.findings), "r": self.references > 0, "s": self.scale is not None,

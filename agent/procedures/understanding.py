@@ -11,6 +11,7 @@ from functools import lru_cache
 from agent.language.normal import normalise
 from agent.language.slots import Slots, slots_of
 from agent.procedures.core import Job
+from agent.procedures.knowing import fields_asked
 from agent.procedures.situation import Dialogue, PastTurn, Situation
 from agent.router.model import Routed, route
 from agent.wording import language
@@ -20,6 +21,7 @@ ELLIPTIC = 32
 TAKEN_OVER = ("defects", "objects", "nouns", "region", "box", "pick", "quantities", "unit", "limits", "ops", "text")
 CORRECTS = re.compile(r"^(?:oh )?(?:sorry|no[, ]|i meant?\b|not that|wrong|actually|correction|oops|wait)|^(?:いや|違う|ちがう|あ、?違|すみません、?違|ごめん|間違|訂正|じゃなくて|そっちじゃな)|(?:じゃなくて|ではなくて|のつもり|のことです|の間違い)")
 ASKS_WHICH = re.compile(r"\bwhich (?:one|of|is|finding|defect)|どれ|どっち|どちら")
+SENDS = re.compile(r"\be-?mails?\b|\bmail (?:it|this|the)|\b(?:send|forward) (?:it|this|that|them|the (?:result|report|picture|answer))|メール|(?:送信|転送)し|送って(?:おいて|ください|くれ)|\bphone\b|電話し")
 OPEN_JUDGEMENT = re.compile(r"spec\b|specs\b|specification|toleranc|limit|drawing|standard|criteri|permitted|allowed|規格|公差|基準|許容|図面|限度|仕様")
 HOLDS_UP = frozenset({"beyond", "vague", "chat", "judge", "calibrate", "measure", "quality"})
 """Intents that a bare reply to a question is easily mistaken for."""
@@ -92,6 +94,10 @@ def _plain(say: str, routed: Routed, slots: Slots, situation: Situation | None) 
     if situation and situation.findings and ASKS_WHICH.search(plain) and not slots.quantities and intents != ("measure",):
         intents = ("explain",)
         act = "do"
+    if situation and set(intents) <= HOLDS_UP and fields_asked(say, situation.lines_read) and not slots.defects:
+        return ("read",), "do"
+    if SENDS.search(plain) and not set(intents) & {"beyond", "sign"} and act != "no":
+        intents = (*intents, "beyond")
     if slots.scale and intents == ("measure",) and not slots.quantities and not slots.defects and not _things(slots):
         intents = ("calibrate",)
         act = "do"
