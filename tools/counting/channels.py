@@ -11,10 +11,14 @@ from tools.pixels.grey import grey, robust_sigma
 
 Channel = NDArray[np.float32]
 WORK_AREA = 230_000
-"""Sets of things are compared on a copy of this many pixels; the chosen one is drawn again on more."""
+"""Things are looked for on a copy of this many pixels; `measure` goes back to the full ones."""
 COLOURFUL = 6.0
 """From this spread of colour (Lab units) on, colour is looked at."""
 MEANS = 6
+WEIGHTS = np.array([0.5, 1.0, 1.0], dtype=np.float32)
+"""Lightness counts half: shadows should not divide a colour."""
+UNEVEN = 0.08
+"""From this share of the range of brightness on, slow changes of the background are taken out."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,10 @@ def layers(pixels: RgbImage) -> tuple[Layer, ...]:
     """
     plain = cv2.GaussianBlur(cv2.medianBlur(grey(pixels), 3), (0, 0), 0.7)
     light = np.asarray(plain, dtype=np.float32)
-    found = [Layer("light", light), Layer("flat", light - _slow(plain))]
+    slow = _slow(plain)
+    found = [Layer("light", light)]
+    if float(np.ptp(np.quantile(slow[::8, ::8], (0.05, 0.95)))) > UNEVEN * float(np.ptp(np.quantile(light[::4, ::4], (0.01, 0.99)))):
+        found.append(Layer("flat", light - slow))
     lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1.0), cv2.COLOR_RGB2Lab)[..., 1:].astype(np.float32)
     spread = lab.reshape(-1, 2) - np.median(lab.reshape(-1, 2)[::7], axis=0)
     if float(np.sqrt(np.mean(spread[::7] ** 2))) > COLOURFUL:
@@ -59,9 +66,8 @@ def colour_masks(pixels: RgbImage) -> tuple[Mask, ...]:
 
     Source: k-means in CIELAB (MacQueen 1967) with fixed starts, so that the result does not change from run to run.
     """
-    lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1.0), cv2.COLOR_RGB2Lab).reshape(-1, 3).astype(np.float32)
-    lab[:, 0] *= 0.5
-    some = lab[:: max(1, len(lab) // 3000)]
+    lab_bytes = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1.0), cv2.COLOR_RGB2Lab)
+    some = lab_bytes.reshape(-1, 3)[:: max(1, lab_bytes.size // 6000)].astype(np.float32) * WEIGHTS
     if float(np.sqrt(np.mean((some[:, 1:] - np.median(some[:, 1:], axis=0)) ** 2))) <= COLOURFUL:
         return ()
     centres = [some.mean(axis=0)]
@@ -69,11 +75,18 @@ def colour_masks(pixels: RgbImage) -> tuple[Mask, ...]:
         gap = np.min([np.linalg.norm(some - centre, axis=1) for centre in centres], axis=0)
         centres.append(some[int(np.argmax(gap * (gap <= np.quantile(gap, 0.995))))])
     means = np.array(centres)
-    for _ in range(8):
+    for _ in range(5):
         nearest = np.argmin(((some[:, None] - means[None]) ** 2).sum(axis=2), axis=1)
         means = np.array([some[nearest == k].mean(axis=0) if (nearest == k).any() else means[k] for k in range(MEANS)])
-    which = np.argmin((means**2).sum(axis=1)[None] - 2 * lab @ means.T, axis=1).reshape(pixels.shape[:2])
+    which = _nearest_table(means)[(lab_bytes[..., 0] >> 3).astype(np.int32) << 10
+                                  | (lab_bytes[..., 1] >> 3).astype(np.int32) << 5 | lab_bytes[..., 2] >> 3]
     return tuple(which == k for k in range(MEANS))
+
+
+def _nearest_table(means: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(32768,) nearest mean of every Lab colour at 5 bits a channel: quicker than asking for every pixel."""
+    grid = np.indices((32, 32, 32)).reshape(3, -1).T.astype(np.float32) * 8 + 4
+    return np.argmin((means**2).sum(axis=1)[None] - 2 * (grid * WEIGHTS) @ means.T, axis=1)
 
 
 def _slow(plain: NDArray[np.uint8]) -> Channel:
@@ -98,7 +111,7 @@ def levels(values: Channel) -> list[float]:
     tried += [(centre + low) / 2, (centre + high) / 2, centre - 6 * sigma, centre + 6 * sigma]
     kept: list[float] = []
     for level in sorted(t for t in tried if low < t < high):
-        if not kept or level - kept[-1] >= 0.03 * (high - low):
+        if not kept or level - kept[-1] >= 0.06 * (high - low):
             kept.append(level)
     return kept
 

@@ -2,28 +2,38 @@
 
 import numpy as np
 
+from kenpin.contracts.view import Box
 from tools.counting.items import Item, features
 
-STROKE = 0.34
+STROKE = 0.48
 """Strokes of letters are thinner than this share of their height."""
 
 
-def without_letters(items: list[Item]) -> tuple[list[Item], int]:
-    """Leave out shapes that stand in a line of text.
+def text_lines(items: list[Item], *, highest: float) -> list[Box]:
+    """Boxes around lines of text among the shapes of one mask.
 
     Letters are drawn with thin strokes, stand close to each other on one line, have one height and different shapes;
-    pins and slots in a row have one shape.
-
-    Returns:
-        What is left, and how many were left out.
+    pins and slots in a row have one shape. Letters higher than `highest` px are not looked for.
     """
-    strokes = [item for item in items if item.thickness < STROKE * _height(item)]
-    letters: set[int] = set()
-    for line in _lines(strokes):
-        if len(line) >= 3 and _varied(line):
-            letters.update(id(item) for item in _absorbed(line, items))
-    kept = [item for item in items if id(item) not in letters]
-    return kept, len(items) - len(kept)
+    strokes = [item for item in items if item.thickness < STROKE * _height(item) < STROKE * highest]
+    return [_around(_absorbed(line, items)) for line in _lines(strokes) if len(line) >= 4 and _varied(line)]
+
+
+def outside(items: list[Item], lines: list[Box]) -> list[Item]:
+    """Those shapes that do not lie in a line of text."""
+    return [item for item in items if not any(_inside(item, line) for line in lines)]
+
+
+def _inside(item: Item, line: Box) -> bool:
+    """Whether most of an item lies in a line of text and it is not much higher than the line."""
+    x, y = item.centre
+    return line[0] <= x <= line[2] and line[1] <= y <= line[3] and _height(item) < 1.3 * (line[3] - line[1])
+
+
+def _around(items: list[Item]) -> Box:
+    boxes = np.array([item.box for item in items])
+    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    return (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
 def _absorbed(line: list[Item], items: list[Item]) -> list[Item]:

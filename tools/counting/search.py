@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kenpin.contracts.view import Box, Mask, RgbImage
 from tools.counting.channels import Layer, colour_masks, layers, levels
 from tools.counting.items import centres, items_of, steepness
+from tools.counting.letters import outside, text_lines
 from tools.counting.nouns import Hint
 from tools.counting.sets import CountSet, build
 from tools.counting.teeth import teeth
@@ -19,6 +20,8 @@ SMALLEST = 10.0
 MOST = 600
 LARGEST = 0.35
 """Share of the picture from which on a shape is background."""
+LETTER = 0.1
+"""Lettering higher than this share of the picture is not taken for lettering."""
 FINALISTS = 8
 CLEAR = 0.55
 """Sets whose edges are not clearer than this over the texture are texture."""
@@ -59,10 +62,11 @@ def search(pixels: RgbImage, *, hint: Hint, polarity: str, touching: bool, skip:
         blocked[max(y0, 0):max(y1, 0), max(x0, 0):max(x1, 0)] = True
     trials = [t for mask, layer, dark in _masks(seen, pixels, polarity)
               if (t := _trial(mask & ~blocked, layer, dark, edges, texture)) is not None]
-    trials.sort(key=lambda trial: -trial.rough)
+    cut = [(trial, items_of(trial.mask, edges, least=SMALLEST)) for trial in _finalists(trials)]
+    lines = [] if hint.letters else [line for _, items in cut for line in text_lines(items, highest=LETTER * min(edges.shape))]
     sets: list[CountSet] = []
-    for trial in trials[:FINALISTS]:
-        items = items_of(trial.mask, edges, least=SMALLEST)
+    for trial, shapes in cut:
+        items = outside(shapes, lines)
         found = build(items, edges, texture=texture, hint=hint, touching=touching, outside=trial.outside, honest=trial.honest,
                       layer=trial.layer, dark=trial.dark)
         if found is not None:
@@ -74,6 +78,19 @@ def search(pixels: RgbImage, *, hint: Hint, polarity: str, touching: bool, skip:
         if toothed:
             return sorted(toothed, key=lambda found: -found.score)
     return _agreed(clear)
+
+
+def _finalists(trials: list[Trial]) -> list[Trial]:
+    """The best three of each way to see the picture, and of these the best ones."""
+    trials = sorted(trials, key=lambda trial: -trial.rough)
+    taken: dict[tuple[str, bool], int] = {}
+    kept = []
+    for trial in trials:
+        way = (trial.layer, trial.dark)
+        taken[way] = taken.get(way, 0) + 1
+        if taken[way] <= 3:
+            kept.append(trial)
+    return kept[:FINALISTS]
 
 
 def _agreed(sets: list[CountSet]) -> list[CountSet]:
@@ -127,6 +144,8 @@ def _trial(mask: Mask, layer: str, dark: bool, edges: NDArray[np.float32], textu
     specks = float(area[1:][~good[1:] & ~large[1:]].sum())
     cleaned = good[labels]
     rough, honest = _rough(labels, area, good, edges, texture, specks)
+    if rough == 0:
+        return None
     return Trial(layer=layer, dark=dark, mask=cleaned, outside=specks, honest=honest, rough=rough)
 
 
@@ -151,5 +170,7 @@ def _rough(labels: NDArray[np.int32], area: NDArray[np.float64], good: NDArray[n
     inside = (np.log(sizes) >= order[best] - 1e-9) & (np.log(sizes) <= order[best] + 0.7)
     clear = float((sharp[inside] * sizes[inside]).sum() / sizes[inside].sum())
     share = float(sizes[inside].sum() / (sizes.sum() + specks))
+    if clear < CLEAR - 0.1:
+        return 0.0, 0.0
     cover = float(sizes[inside].sum() / labels.size)
-    return honest * clear**1.5 * most / (most + 2) * share**0.5 * cover**0.15, float(honest)
+    return honest * clear**1.5 * most / (most + 2) * share**0.5 * cover**0.05, float(honest)

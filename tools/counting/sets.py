@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.counting.items import Item, features
-from tools.counting.letters import without_letters
 from tools.counting.nouns import Hint
 from tools.counting.split import split
 
+LONE = 0.6
+"""What a single thing counts as, between one that repeats (1) and several that are all different (0)."""
 ALIKE = 1.6
 """Distance in `features` up to which two shapes are alike."""
 
@@ -83,8 +84,6 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
     Returns:
         The set, or None if nothing is left.
     """
-    if not hint.letters:
-        items, _ = without_letters(items)
     whole = sum(item.area for item in items) + outside
     kept, cut = _without_cut(items)
     if not kept:
@@ -95,19 +94,22 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
     counted = [item for family in chosen for item in family.items]
     purity = sum(item.area for item in counted) / max(whole, 1e-9)
     sharp = np.array([item.edge / (item.edge + 2 * texture + 3) for item in counted])
-    score = honest * _score(chosen, counted, sharp, min(purity, 1.0)) * _explained(counted, edges, texture)
+    score = honest * _score(chosen, counted, sharp, min(purity, 1.0), edges.size) * _explained(counted, edges, texture)
     return CountSet(families=tuple(chosen), score=score, purity=min(purity, 1.0), sharpness=float(sharp.mean()), cut=cut,
                     leftover=len(kept) - len(counted), layer=layer, dark=dark)
 
 
-def _score(chosen: list[Family], counted: list[Item], sharp: NDArray[np.float64], purity: float) -> float:
-    """Clear edges, whole shapes, many alike, little else that stands out in the same way."""
+def _score(chosen: list[Family], counted: list[Item], sharp: NDArray[np.float64], purity: float,
+           size: int) -> float:
+    """Clear edges, whole shapes, many alike, little else that stands out in the same way, not tiny."""
     many = len(counted)
-    repeated = sum(len(family.items) for family in chosen if len(family.items) > 1) / many
+    repeated = LONE if many == 1 else sum(len(g.items) for g in chosen if len(g.items) > 1) / many
     tight = float(np.average([np.exp(-family.scatter / 0.5) for family in chosen],
                              weights=[len(family.items) for family in chosen]))
     solid = float(np.mean([item.solidity for item in counted]))
-    return float(sharp.mean() ** 1.5 * solid * purity * (0.3 + 0.7 * repeated) * tight * many / (many + 2))
+    cover = sum(item.area for item in counted) / size
+    alike = (0.3 + 0.7 * repeated) * tight * many / (many + 2)
+    return float(sharp.mean() ** 1.5 * solid * purity * alike * cover**0.1)
 
 
 def _explained(counted: list[Item], edges: NDArray[np.float32], texture: float) -> float:

@@ -62,5 +62,6 @@ def _pieces(mask: Mask, depth: NDArray[np.float32], radius: float, edges: NDArra
     large = max((item.area for item in found), default=0.0)
     usual = float(np.median([item.area for item in found if item.area > 0.2 * large])) if found else 0.0
     shift = np.array(corner, dtype=np.int32)
-    return [replace(item, contour=item.contour + shift, cut=False, centre=(item.centre[0] + x, item.centre[1] + y))
+    return [replace(item, contour=item.contour + shift, cut=False, centre=(item.centre[0] + x, item.centre[1] + y),
+                    box=(item.box[0] + x, item.box[1] + y, item.box[2] + x, item.box[3] + y))
             for item in found if item.area > 0.25 * usual]
