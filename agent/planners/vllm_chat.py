@@ -93,15 +93,17 @@ class Line:
                                 adapter=str(model.id) if more.get("parent") else None))
         return found
 
-    def bound(self, model: str, tools: Sequence[Mapping[str, Any]]) -> Runnable[Any, Any]:
+    def bound(self, model: Served, tools: Sequence[Mapping[str, Any]]) -> Runnable[Any, Any]:
         """A LangChain chat model with tools bound: one forced call a reply, never streamed."""
         import openai
 
+        # Servers count the room for the reply against the context; a small one must keep some for the prompt.
+        most = min(MAX_TOKENS, model.context // 4) if model.context else MAX_TOKENS
         chat = tolerant_chat()(
-            **self._http, model=model, openai_proxy="", http_socket_options=(),
+            **self._http, model=model.id, openai_proxy="", http_socket_options=(),
             http_async_client=openai.DefaultAsyncHttpxClient(trust_env=False, verify=False),  # asked for, never used
             max_retries=self._settings.vllm_retries, temperature=0, seed=SEED, streaming=False,
-            use_responses_api=False, extra_body={"max_tokens": MAX_TOKENS})
+            use_responses_api=False, extra_body={"max_tokens": most})
         bound: Runnable[Any, Any] = chat.bind(tools=list(tools), tool_choice="required", parallel_tool_calls=False)
         return bound
 

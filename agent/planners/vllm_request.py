@@ -5,6 +5,7 @@ fixed when the inspection started, what was once sent is sent again as it was, a
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from agent.planners.base import Request
 from agent.planners.frames import Frame, frame
 from agent.planners.vllm_pictures import Encoder
 from agent.planners.vllm_prompt import system_prompt
-from agent.planners.vllm_results import compact_json, harmless, told
+from agent.planners.vllm_results import compact_json, harmless, quiet, told
 from agent.planners.vllm_schema import Arguments
 from agent.state import State
 from kenpin.contracts.view import View, ViewKind
@@ -24,6 +25,7 @@ from tools.endings import ENDINGS
 
 Part = dict[str, Any]
 LEFT_OUT = "left out to save room; zoom or crop again to see it"
+NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 MOST_SAID = 2000
 """Characters kept of a reply that called nothing."""
 
@@ -129,7 +131,7 @@ class _Dialogue:
             return
         if not self.ended:
             # A limit ended the turn before; the user was told this, so the model is shown it as its own words.
-            self.messages.append(AIMessage(content=self.state["turns"][self.turn]["answer"]["text"]))
+            self.messages.append(AIMessage(content=harmless(self.state["turns"][self.turn]["answer"]["text"])))
         self.turn, self.ended = self.turn + 1, False
         if self.turn == 0:
             for view in self.desk.views.values():
@@ -143,7 +145,8 @@ class _Dialogue:
         for call in message.tool_calls:
             place = self.edge.frame(self.desk, call["args"].get("view"))
             args = said.get(call["id"]) or self.edge.arguments.write(call["name"], call["args"], place)
-            calls.append(ToolCall(name=call["name"], args=args, id=call["id"], type="tool_call"))
+            name = NOT_IN_NAMES.sub("_", call["name"]) or "unnamed"
+            calls.append(ToolCall(name=name, args=quiet(args), id=call["id"], type="tool_call"))
         text = "" if calls else harmless(str(message.content))[:MOST_SAID] or "(no call)"
         self.messages.append(AIMessage(content=text, tool_calls=calls))
         self.waiting, self.answered = calls, []

@@ -34,6 +34,15 @@ def harmless(text: str) -> str:
     return CONTROL.sub(lambda match: match.group() + " " if match.group() != ">" else " >", text)
 
 
+def quiet(value: Any) -> Any:
+    """Arguments as a model said them, made harmless: it may have copied lettering."""
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, Mapping):
+        return {harmless(key): quiet(item) for key, item in value.items()}
+    return [quiet(item) for item in value] if isinstance(value, list) else value
+
+
 def compact_json(data: Any) -> str:
     """One line of JSON without spaces."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

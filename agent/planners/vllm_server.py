@@ -51,7 +51,7 @@ def vllm_planner(settings: Settings, tools: Mapping[str, Tool], lang: str = "aut
 
 
 def _model(line: Line, model: Served, tools: list[dict[str, object]]) -> Runnable[list[AnyMessage], AIMessage]:
-    bound = line.bound(model.id, tools)
+    bound = line.bound(model, tools)
 
     def ask(messages: list[AnyMessage]) -> AIMessage:
         return line.ask(bound, messages)
