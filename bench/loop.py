@@ -1,0 +1,160 @@
+"""What the loop itself costs: the same scripted calls through Kenpin's graph and through LangChain's `create_agent`.
+
+    python bench/loop.py [--rounds 7] [--steps 8]
+
+Both run the same model (a script, no thinking time), the same tool functions on the same picture, and the same SQLite
+checkpointer. Printed: milliseconds a step over the tool's own time. Kenpin's step also validates, stores the view,
+draws and stores the evidence, and writes the trace.
+"""
+
+import argparse
+import sqlite3
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from langchain.agents import create_agent
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.tools import StructuredTool
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from agent.inspector import Inspector, Material, Photo, answer_of
+from agent.planners.scripted import call, conclude, scripted_planner
+from agent.policy import Limits
+from agent.record import Recorder
+from kenpin.traces.files import FileTraces
+from kenpin.traces.pictures import FilePictures
+from tools import zoom
+from tools.spec import Tool
+
+
+def picture() -> np.ndarray:
+    """An 800×600 picture with noise, which compresses as badly as a real surface."""
+    return np.random.default_rng(3).integers(90, 160, (600, 800, 3), dtype=np.uint8)
+
+
+class Clock:
+    """Wraps a tool and sums up its own time."""
+
+    def __init__(self, tool: Tool) -> None:
+        self.spent = 0.0
+        self.tool = Tool(name=tool.name, description=tool.description, args=tool.args, run=self._run)
+        self._inner = tool
+
+    def _run(self, bench, args):  # type: ignore[no-untyped-def]
+        start = time.perf_counter()
+        report = self._inner.run(bench, args)
+        self.spent += time.perf_counter() - start
+        return report
+
+
+def saver(folder: Path) -> SqliteSaver:
+    connection = sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return SqliteSaver(connection)
+
+
+def kenpin_round(steps: int) -> tuple[float, float]:
+    """Milliseconds a step over the tool's own time: all of it, and without storing views and evidence."""
+    clock = Clock(zoom.TOOL)
+    script = [*(call("zoom", box=(10 * i, 10, 10 * i + 60, 60)) for i in range(steps)), conclude("Done.")]
+    with tempfile.TemporaryDirectory() as home:
+        pictures = FilePictures(Path(home) / "pictures")
+        stored = Stopwatch(pictures)
+        recorder = Recorder(tools={"zoom": clock.tool}, pictures=stored, cases=None, limits=Limits())
+        inspector = Inspector(planner=scripted_planner(script), recorder=recorder, traces=FileTraces(Path(home) / "traces"),
+                              checkpointer=saver(Path(home)))
+        inspection = inspector.start(Material(subject=Photo(picture())))
+        stored.spent = 0.0
+        start = time.perf_counter()
+        answer_of(inspector.say(inspection, "go"))
+        total = time.perf_counter() - start
+    return 1000 * (total - clock.spent) / steps, 1000 * (total - clock.spent - stored.spent) / steps
+
+
+class Stopwatch:
+    """A picture store that sums up the time of writing."""
+
+    def __init__(self, inner: FilePictures) -> None:
+        self.inner, self.spent = inner, 0.0
+
+    def put(self, pixels, *, lossless=True):  # type: ignore[no-untyped-def]
+        start = time.perf_counter()
+        sha256 = self.inner.put(pixels, lossless=lossless)
+        self.spent += time.perf_counter() - start
+        return sha256
+
+    def get(self, sha256):  # type: ignore[no-untyped-def]
+        return self.inner.get(sha256)
+
+    def read_file(self, sha256):  # type: ignore[no-untyped-def]
+        return self.inner.read_file(sha256)
+
+
+class Script(BaseChatModel):
+    """Answers the n-th request with the n-th call."""
+
+    calls: list[dict]
+
+    @property
+    def _llm_type(self) -> str:
+        return "script"
+
+    def bind_tools(self, tools, **kwargs):  # type: ignore[no-untyped-def]
+        return self
+
+    def _generate(self, messages: list[BaseMessage], stop=None, run_manager=None, **kwargs) -> ChatResult:  # type: ignore[no-untyped-def]
+        said = sum(isinstance(m, AIMessage) for m in messages)
+        if said < len(self.calls):
+            message = AIMessage(content="", tool_calls=[{"name": "zoom", "args": self.calls[said], "id": str(said)}])
+        else:
+            message = AIMessage(content="Done.")
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def langchain_round(steps: int) -> float:
+    """The same through `create_agent`, which stores no picture, evidence or trace."""
+    spent = 0.0
+    pixels = picture()
+
+    def zoom_tool(box: list[int], why: str) -> str:
+        nonlocal spent
+        start = time.perf_counter()
+        x0, y0, x1, y1 = box
+        zoom.enlarged(pixels[y0:y1, x0:x1], (768, 640)) if hasattr(zoom, "enlarged") else pixels[y0:y1, x0:x1].copy()
+        spent += time.perf_counter() - start
+        return '{"status": "ok"}'
+
+    tool = StructuredTool.from_function(zoom_tool, name="zoom", description="zoom")
+    calls = [{"box": [10 * i, 10, 10 * i + 60, 60], "why": "because"} for i in range(steps)]
+    with tempfile.TemporaryDirectory() as home:
+        agent = create_agent(Script(calls=calls), [tool], checkpointer=saver(Path(home)))
+        start = time.perf_counter()
+        agent.invoke({"messages": [("user", "go")]}, {"configurable": {"thread_id": "1"}, "recursion_limit": 200})
+        total = time.perf_counter() - start
+    return 1000 * (total - spent) / steps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=8)
+    given = parser.parse_args()
+    kenpin_round(given.steps), langchain_round(given.steps)  # warm up
+    pairs = [(kenpin_round(given.steps), langchain_round(given.steps)) for _ in range(given.rounds)]
+    full, bare = (statistics.median(k[i] for k, _ in pairs) for i in (0, 1))
+    other = statistics.median(o for _, o in pairs)
+    print(f"{given.steps} steps, median of {given.rounds} rounds side by side, ms a step over the tool's own time")
+    print(f"  Kenpin, everything               {full:6.2f}")
+    print(f"  Kenpin, without storing pictures {bare:6.2f}")
+    print(f"  LangChain create_agent           {other:6.2f}")
+    print(f"  ratio Kenpin without pictures / create_agent {bare / other:.2f}")
+
+
+if __name__ == "__main__":
+    main()
