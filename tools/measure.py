@@ -10,6 +10,7 @@ from kenpin.contracts.trace import Unit
 from kenpin.contracts.view import Box, Mask, Points
 from tools.measuring import between as pairs
 from tools.measuring.contour import outline
+from tools.measuring.corner import enclosed_angle
 from tools.measuring.frame import Frame, frame, known_region
 from tools.measuring.markers import Marker, find_markers
 from tools.measuring.reading import Reading, read
@@ -32,8 +33,8 @@ class MeasureArgs(OnView):
     to: Annotated[str | None, Field(description="Second id, for a distance or angle between two.")] = None
     points: Annotated[tuple[tuple[float, float], ...], Field(max_length=3, description=(
         "Original pixels. Two: their distance, or the angle of their line. Three: the angle at the second."))] = ()
-    between: Annotated[Literal["centres", "edges"], Field(
-        description="Distance from centre to centre, or from edge to edge.")] = "centres"
+    between: Annotated[Literal["centres", "edges", "sides"], Field(description=(
+        "Distance from centre to centre, or from edge to edge; sides: the angle that two sides of one thing enclose."))] = "centres"
     unit: Annotated[Literal["auto", "px", "mm"], Field(description="auto: mm if the scale is known, else px.")] = "auto"
 
 
@@ -105,6 +106,8 @@ def _measured(bench: Workbench, args: MeasureArgs, place: Frame) -> Measured:
     region = known_region(bench, args.of, place) if args.of is not None else None
     shape = region_shape(region, place) if region else _main_shape(args, place)
     label = region.label if region else None
+    if args.quantity == "angle" and args.between == "sides":
+        return enclosed_angle(shape, place.flat), shape.box, label, _note(shape, named=region is not None)
     defect = region is None or region.id.startswith("f") or region.label in LINE_LIKE
     reading = read(shape, args.quantity, place.flat, centre_line=defect)
     return reading, shape.box, label, _note(shape, named=region is not None)

@@ -21,6 +21,8 @@ STATED = re.compile(r"\(\s?\d[^()]*\)\D{1,12}\([^()]*\)[^.\d]{0,28}(\d+(?:\.\d+)
 """Two points and the length between them: "from (60,170) to (700,170) is exactly 32 mm"."""
 WHOLE = re.compile(r"\b(?:outer|outside|overall|total|opening|included|bend(?:ing)?) |\bod\b|外径|外形|外寸|全長|全幅|全高|なす角|開き角|曲げ角|曲がり角")
 """Words that mean the part as a whole although nothing is named."""
+TILT = re.compile(r"tilt|slant|slop|crooked|level|horizontal|vertical|skew|lean|turned|rotat|傾|かたむ|斜め|ななめ|水平|垂直|回転")
+"""Words that mean the angle against the horizontal, not that between two sides."""
 METRIC = frozenset({"mm", "um", "cm", "inch", "mm2"})
 
 
@@ -104,8 +106,9 @@ def _each(job: Job, quantity: str) -> Steps:
     places = yield from _meant(job)
     if places is None:
         box = job.area or named_box(job) or _clear_of_scale(job)
+        sides = "sides" if quantity == "angle" and not TILT.search(normalise(job.say)) else None
         done = yield from job.call("measure", job.why("measure", quantity=job.word(quantity), of=""), view="v0", box=box,
-                                   quantity=quantity, unit=_unit(job))
+                                   quantity=quantity, unit=_unit(job), between=sides)
         _tell(job, done, None)
         return
     keyed = {"length": lambda p: -p.length, "width": lambda p: -p.width}.get(quantity, lambda p: -p.area)
@@ -176,7 +179,7 @@ def _meant(job: Job) -> Generator[Need, Done, list[Place] | None]:
         return _or_ask(job, picked(strong, slots.pick if slots.pick not in _EXTREMES else None))
     if counted := [p for d in job.done if d.tool == "count" and d.ok for p in (Place.of(i, label=d.result["what"], step=d.step) for i in d.result["items"])]:
         return picked(counted, slots.pick if slots.pick not in _EXTREMES else None)
-    if slots.objects and slots.objects[0] not in ("part", "gap", "edge", "bracket"):
+    if slots.objects and slots.objects[0] not in ("part", "gap", "edge", "bracket") and "angle" not in slots.quantities:
         places = yield from _objects(job)
         return _or_ask(job, places)
     if slots.objects or slots.nouns or slots.box or slots.region or WHOLE.search(normalise(job.say)):

@@ -1,0 +1,85 @@
+"""The angle that two sides of one thing enclose: a bent bracket, a corner, an opening."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kenpin.contracts.errors import ToolInputError
+from kenpin.contracts.view import Points
+from tools.measuring.reading import Flatten, Reading, edge_doubt
+from tools.measuring.shape import Shape
+
+COARSE = 0.012
+"""Corners of the coarse outline stand out by this share of the perimeter."""
+TRIM = 0.15
+"""Share of a side left out at each end, where the contour rounds the corner."""
+PARALLEL = np.radians(12.0)
+"""Sides that differ by less belong to the same arm."""
+
+
+def enclosed_angle(shape: Shape, flat: Flatten) -> Reading:
+    """Angle between the two longest straight sides that are not parallel, 0 to 180 degrees, as the thing encloses it.
+
+    Raises:
+        ToolInputError: It has no two straight sides.
+    Source: outline simplified by Douglas and Peucker 1973 (OpenCV approxPolyDP), sides by total least squares.
+    """
+    points = flat(shape.contour.points)
+    sides = _sides(points)
+    if not sides:
+        raise ToolInputError("it has no straight sides; give three points for an angle")
+    first = sides[0]
+    second = next((side for side in sides[1:] if _apart(first[1], side[1]) > PARALLEL), None)
+    if second is None:
+        raise ToolInputError("its straight sides are all parallel; give three points for an angle")
+    vertex = _crossing(first, second)
+    arms = [side[0].mean(axis=0) - vertex for side in (first, second)]
+    cosine = arms[0] @ arms[1] / max(float(np.linalg.norm(arms[0]) * np.linalg.norm(arms[1])), 1e-9)
+    doubt = [np.degrees((0.5 * edge_doubt(shape) + side[2]) / max(float(np.ptp(side[0] @ side[1])), 1e-9)) for side in (first, second)]
+    ends = np.array([first[0].mean(axis=0), vertex, second[0].mean(axis=0)])
+    return Reading(float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), float(np.hypot(0.05, np.hypot(*doubt))), 0,
+                   _on_upload(ends, points, shape.contour.points), "angle that its two longest straight sides enclose")
+
+
+Side = tuple[Points, NDArray[np.float64], float]
+"""Contour points of a side, its direction, and their scatter about the line."""
+
+
+def _sides(points: Points) -> list[Side]:
+    """Straight sides of a closed contour, longest first."""
+    reach = COARSE * cv2.arcLength(points.astype(np.float32), closed=True)
+    coarse = cv2.approxPolyDP(points.astype(np.float32), reach, closed=True).reshape(-1, 2).astype(np.float64)
+    nearest = [int(np.argmin(((points - corner) ** 2).sum(axis=1))) for corner in coarse]
+    sides = []
+    for start, stop in zip(nearest, [*nearest[1:], nearest[0]], strict=True):
+        run = np.arange(start, stop if stop > start else stop + len(points)) % len(points)
+        if (stop - start) % len(points) > len(points) // 2 and len(nearest) > 2:
+            run = np.arange(stop, start if start > stop else start + len(points)) % len(points)
+        kept = run[round(TRIM * len(run)):len(run) - round(TRIM * len(run))]
+        if len(kept) >= 8:
+            sides.append(_line(points[kept]))
+    return sorted(sides, key=lambda side: -float(np.ptp(side[0] @ side[1])))
+
+
+def _line(points: Points) -> Side:
+    centred = points - points.mean(axis=0)
+    _, spread, axes = np.linalg.svd(centred, full_matrices=False)
+    return points, axes[0], float(spread[1] / np.sqrt(len(points)) / np.sqrt(max(1.0, len(points) / 4)))
+
+
+def _apart(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    return float(np.arccos(np.clip(abs(a @ b), 0, 1)))
+
+
+def _crossing(first: Side, second: Side) -> NDArray[np.float64]:
+    """Where the lines through two sides meet."""
+    matrix = np.column_stack([first[1], -second[1]])
+    along = np.linalg.solve(matrix, second[0].mean(axis=0) - first[0].mean(axis=0))
+    return np.asarray(first[0].mean(axis=0) + along[0] * first[1])
+
+
+def _on_upload(places: Points, plane: Points, original: Points) -> Points:
+    """Points of the plane back on the upload, by the affine map that takes the contour there."""
+    homogeneous = np.column_stack([plane, np.ones(len(plane))])
+    back, *_ = np.linalg.lstsq(homogeneous, original, rcond=None)
+    return np.asarray(np.column_stack([places, np.ones(len(places))]) @ back)
