@@ -15,12 +15,14 @@ from kenpin.contracts.view import RgbImage
 LARGEST_SIDE = 1024
 """Pictures are reduced to this before they are described; less is kept of them anyway."""
 
-BACKBONE_BASELINE, HANDMADE_BASELINE = 0.4, 0.88
+BACKBONE_BASELINE, HANDMADE_BASELINE = 0.68, 0.88
 """Cosines of defects that are not of one type lie mostly about or below these; likeness begins there."""
 
 
 class OfflineEmbedder:
-    """Implements `Embedder` with an ONNX backbone, or without one by hand-made descriptions, and words by n-grams.
+    """Implements `Embedder`: the form of the marks by hand, what they look like by an ONNX backbone, words by n-grams.
+
+    Without a backbone the form alone describes a picture. Together, type and surface are both found (bench/recall.py).
 
     The name says which, so that a case base made with one is not searched with the other.
     """
@@ -29,9 +31,9 @@ class OfflineEmbedder:
 
     def __init__(self, backbone: Path | None = None) -> None:
         self._backbone = Backbone(backbone) if backbone is not None else None
-        self.name = f"kenpin-{backbone.stem.lower()}/1" if backbone is not None else "kenpin-handmade/1"
+        self.name = f"kenpin-form+{backbone.stem.lower()}/1" if backbone is not None else "kenpin-form/1"
         self.baseline = BACKBONE_BASELINE if backbone is not None else HANDMADE_BASELINE
-        self.picture_dim = SHAPE_DIM if self._backbone is None else self._backbone.dim
+        self.picture_dim = SHAPE_DIM + (0 if self._backbone is None else self._backbone.dim)
 
     def picture(self, pixels: RgbImage) -> NDArray[np.float32]:
         """(D,) float32 unit vector of a picture or a cut-out, (H, W, 3) uint8 RGB. Never written to."""
@@ -42,7 +44,11 @@ class OfflineEmbedder:
         if (scale := LARGEST_SIDE / max(height, width)) < 1:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             work = np.asarray(cv2.resize(work, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        return shape_vector(work) if self._backbone is None else self._backbone.vector(work)
+        form = shape_vector(work)
+        if self._backbone is None:
+            return form
+        both = np.concatenate([form, self._backbone.vector(work)])
+        return np.asarray(both / np.linalg.norm(both), dtype=np.float32)
 
     def words(self, text: str) -> NDArray[np.float32]:
         """(1024,) float32 unit vector of a text."""

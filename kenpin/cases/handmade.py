@@ -1,4 +1,4 @@
-"""A description of a cut-out by its marks: no weights, no download. Used where the backbone's file is missing.
+"""A description of a cut-out by the form of its marks: no weights, no download.
 
 The cut-out's own border is taken as its background, so the description says what differs from it: ridges and blobs of
 each polarity and size, the form of the marks, contrast, softness.
