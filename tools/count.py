@@ -5,13 +5,17 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from kenpin.contracts.view import Box, Points, enclosing
+from kenpin.contracts.errors import ToolInputError
+from kenpin.contracts.view import Box, Points, clip, enclosing
+from tools.counting.alike import by_example
 from tools.counting.channels import reduced
 from tools.counting.items import Item
 from tools.counting.nouns import hint
 from tools.counting.search import search
 from tools.counting.sets import CountSet
+from tools.counting.trials import look
 from tools.measuring.markers import find_markers
+from tools.measuring.shapes import axis_angle
 from tools.spec import OnView, Patch, Region, Report, Tool, ToolResult, Workbench, patch
 
 LEAST_SIDE = 8
@@ -63,7 +67,8 @@ class CountResult(ToolResult):
     groups: tuple[CountGroup, ...] = ()
     """By size, the largest first."""
     polarity: str
-    """`dark` or `bright` against the background, `colour` if they differ by colour, `none` if nothing was found."""
+    """`dark` or `bright` against the background, `colour` or `pattern` if that is what they stand out by, `none`
+    if nothing was found."""
     sure: bool
     reason: str
 
@@ -78,9 +83,29 @@ def run(bench: Workbench, args: CountArgs) -> Report:
     small, shrink = reduced(part.pixels)
     wish = hint(args.what)
     skip = () if wish.marks else tuple(_grown(m.box, m.side_px) for m in find_markers(small))
-    sets = search(small, hint=wish, polarity=args.polarity, touching=args.touching, skip=skip)
+    scene = look(small, polarity=args.polarity, skip=skip)
+    if args.example is None:
+        sets = search(scene, hint=wish, touching=args.touching)
+    else:
+        sets = by_example(scene, _example(part, args.example, shrink), hint=wish, touching=args.touching)
     best = sets[0] if sets else None
     return _report(bench, args, part, best, sets, shrink)
+
+
+def _example(part: Patch, example: Box, shrink: float) -> Box:
+    """The example's box in pixels of the reduced picture.
+
+    Raises:
+        ToolInputError: It lies outside what is looked at.
+    """
+    height, width = part.pixels.shape[:2]
+    inside = part.view.box_from_source(example)
+    shift = (*part.offset, *part.offset)
+    moved = None if inside is None else clip((inside[0] - shift[0], inside[1] - shift[1], inside[2] - shift[0],
+                                              inside[3] - shift[1]), width, height)
+    if moved is None:
+        raise ToolInputError(f"the example {list(example)} lies outside what is counted in; point at one inside it")
+    return enclosing(np.array([moved[:2], moved[2:]], dtype=np.float64) * shrink)
 
 
 def _grown(box: Box, side: float) -> Box:
@@ -94,8 +119,7 @@ def _report(bench: Workbench, args: CountArgs, part: Patch, best: CountSet | Non
     ids = bench.fresh("o", len(items))
     placed = [_placed(item, name, part, shrink) for item, name in zip(items, ids, strict=True)]
     sure, reason = _how_sure(best, sets)
-    polarity = "none" if best is None else "colour" if best.layer in ("colour", "tint", "colours") else (
-        "dark" if best.dark else "bright")
+    polarity = _polarity(best)
     result = CountResult(what=args.what, count=len(items), items=tuple(item for item, _ in placed),
                          groups=_groups([item for item, _ in placed]), polarity=polarity, sure=sure, reason=reason)
     regions = tuple(Region(id=item.id, label=args.what, box=item.box, outline=outline, source=part.view.source)
@@ -103,19 +127,27 @@ def _report(bench: Workbench, args: CountArgs, part: Patch, best: CountSet | Non
     return Report(result=result, boxes=tuple(item.box for item, _ in placed), regions=regions)
 
 
+def _polarity(best: CountSet | None) -> str:
+    if best is None:
+        return "none"
+    if best.layer in ("colour", "tint", "colours"):
+        return "colour"
+    return "pattern" if best.layer == "pattern" else "dark" if best.dark else "bright"
+
+
 def _placed(item: Item, name: str, part: Patch, shrink: float) -> tuple[CountItem, tuple[tuple[int, int], ...]]:
     """An item in original pixels, with its outline."""
     flat: Points = item.contour.reshape(-1, 2).astype(np.float64)
     grown: Points = part.points_to_source(np.vstack([flat, flat + 1]) / shrink)
     outline = part.points_to_source((flat[:: max(1, len(flat) // 40)] + 0.5) / shrink)
-    arms = part.points_to_source((np.array([item.centre, item.centre]) + [[0, 0], [1, 0]]) / shrink)
-    scale = float(np.linalg.norm(arms[1] - arms[0]))
     turn = np.radians(item.angle_deg)
-    axis = part.points_to_source((np.array([item.centre, item.centre]) + [[0, 0], [np.cos(turn), -np.sin(turn)]]) / shrink)
-    angle = float(np.degrees(np.arctan2(-(axis[1] - axis[0])[1], (axis[1] - axis[0])[0])))
-    angle = angle - 180 if angle > 90 else angle + 180 if angle <= -90 else angle
-    x0, y0, x1, y1 = enclosing(grown)
-    box = (max(x0, 0), max(y0, 0), x1, y1)
+    centre = np.array(item.centre)
+    ends = np.array([centre, centre + [np.cos(turn), -np.sin(turn)]])
+    arms = part.points_to_source(ends / shrink)
+    scale = float(np.linalg.norm(arms[1] - arms[0]))
+    angle = axis_angle(arms[1] - arms[0])
+    box = enclosing(grown)
+    box = clip(box, 1 << 30, 1 << 30) or box
     found = CountItem(id=name, box=box, area_px=item.area * scale**2, length_px=item.length * scale,
                       width_px=item.width * scale, centre=(float(arms[0][0]), float(arms[0][1])), angle_deg=angle)
     return found, tuple((round(float(x)), round(float(y))) for x, y in outline)

@@ -70,7 +70,7 @@ def families(items: list[Item]) -> list[Family]:
 
 
 def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint: Hint, touching: bool,
-          outside: float, honest: float, layer: str = "", dark: bool = False) -> CountSet | None:
+          specks: float, honest: float, layer: str = "", dark: bool = False) -> CountSet | None:
     """Make a set out of the shapes of one mask.
 
     Args:
@@ -79,22 +79,22 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
         texture: Steepness that the surface itself has.
         hint: What the noun says.
         touching: Cut touching things apart.
-        outside: Area of specks, px2.
+        specks: Area of what is too small to be a thing, px2.
         honest: 0 to 1, how far the border of what was taken as background lies on edges.
     Returns:
         The set, or None if nothing is left.
     """
-    whole = sum(item.area for item in items) + outside
-    kept, cut = _without_cut(items)
+    whole = sum(item.area for item in items) + specks
+    kept, cut = without_cut(items)
     if not kept:
         return None
     if touching:
-        kept = _separated(kept, edges, hint)
+        kept = separated(kept, edges, hint)
     chosen = _belonging(families(kept), hint)
     counted = [item for family in chosen for item in family.items]
     purity = sum(item.area for item in counted) / max(whole, 1e-9)
     sharp = np.array([item.edge / (item.edge + 2 * texture + 3) for item in counted])
-    score = honest * _score(chosen, counted, sharp, min(purity, 1.0), edges.size) * _explained(counted, edges, texture)
+    score = honest * _score(chosen, counted, sharp, min(purity, 1.0), edges.size) * explained(counted, edges, texture)
     return CountSet(families=tuple(chosen), score=score, purity=min(purity, 1.0), sharpness=float(sharp.mean()), cut=cut,
                     leftover=len(kept) - len(counted), layer=layer, dark=dark)
 
@@ -112,7 +112,7 @@ def _score(chosen: list[Family], counted: list[Item], sharp: NDArray[np.float64]
     return float(sharp.mean() ** 1.5 * solid * purity * alike * cover**0.1)
 
 
-def _explained(counted: list[Item], edges: NDArray[np.float32], texture: float) -> float:
+def explained(counted: list[Item], edges: NDArray[np.float32], texture: float) -> float:
     """How much of all that has edges in the picture lies on the counted things, as a factor from 0.3 to 1."""
     strong = np.clip(edges - 4 * texture - 3, 0, None)
     covered = np.zeros(edges.shape, np.uint8)
@@ -122,7 +122,7 @@ def _explained(counted: list[Item], edges: NDArray[np.float32], texture: float) 
     return 0.3 + 0.7 * share**0.5
 
 
-def _without_cut(items: list[Item]) -> tuple[list[Item], int]:
+def without_cut(items: list[Item]) -> tuple[list[Item], int]:
     """Leave out what the border of the picture cuts to less than 60 % of its like; count how many."""
     whole = [item for item in items if not item.cut]
     if not whole:
@@ -132,7 +132,7 @@ def _without_cut(items: list[Item]) -> tuple[list[Item], int]:
     return kept, len(items) - len(kept)
 
 
-def _separated(items: list[Item], edges: NDArray[np.float32], hint: Hint) -> list[Item]:
+def separated(items: list[Item], edges: NDArray[np.float32], hint: Hint) -> list[Item]:
     """Cut those shapes that are several touching ones."""
     groups = families(items)
     base = next((g for g in groups if len(g.items) >= 2 and np.mean([i.solidity for i in g.items]) > 0.88), None)
@@ -149,11 +149,11 @@ def _separated(items: list[Item], edges: NDArray[np.float32], hint: Hint) -> lis
         if item.solidity > 0.93 and (base is None or item.area < 1.6 * base.area):
             result.append(item)
             continue
-        result += _parts(item, edges, base)
+        result += parts_like(item, edges, base)
     return result
 
 
-def _parts(item: Item, edges: NDArray[np.float32], base: Family | None) -> list[Item]:
+def parts_like(item: Item, edges: NDArray[np.float32], base: Family | None) -> list[Item]:
     """The parts of a shape if they are more like things of their own than the whole is, else the shape."""
     parts = split(item, edges)
     if len(parts) < 2:

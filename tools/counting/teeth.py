@@ -35,7 +35,8 @@ def teeth(body: CountSet, edges: NDArray[np.float32]) -> CountSet | None:
         group = families(pieces)[0]
         many = len(group.items)
         share = sum(item.area for item in group.items) / sum(item.area for item in pieces)
-        score = many / (many + 2) * share * float(np.exp(-group.scatter / 0.3))
+        size = sum(item.area for item in group.items) / carrier.area
+        score = many / (many + 2) * share * float(np.exp(-group.scatter / 0.3)) * min(1.0, size / 0.05) ** 0.3
         if many >= 3 and (best is None or score > best[0]):
             best = (score, group, len(pieces) - many)
     if best is None or best[0] < 0.3:
