@@ -35,7 +35,7 @@ class CalibrateArgs(OnView):
 
     method: Annotated[Method, Field(description=(
         "marker: ArUco or AprilTag with size_mm = side of its black square. chessboard: size_mm = side of one square. "
-        "said: mm_per_px as the user gave it. known: size_mm = length of `of`, of two points, or of what is in the box."))]
+        "said: mm_per_px as the user gave it. known: size_mm = length of `of`, two points or what is in the box."))]
     mm_per_px: Annotated[float | None, Field(description="For said: millimetres a pixel.")] = None
     size_mm: Annotated[float | None, Field(description="Side of the marker or square, or the known length.")] = None
     of: Annotated[str | None, Field(description="For known: id of the finding or object whose length is known.")] = None
@@ -78,7 +78,7 @@ def run(bench: Workbench, args: CalibrateArgs) -> Report:
     place = frame(bench, args)
     found = _FINDERS[args.method](bench, args, place)
     if not LEAST <= found.mm_per_px <= MOST:
-        raise ToolInputError(f"{found.mm_per_px:g} mm per px is out of range, expected {LEAST:g} to {MOST:g}; check the size")
+        raise ToolInputError(f"{found.mm_per_px:g} mm per px, expected {LEAST:g} to {MOST:g}; check the unit")
     result = CalibrateResult(mm_per_px=found.mm_per_px, relative_uncertainty=found.relative, method=args.method,
                              tilt_deg=found.tilt_deg, boxes=found.boxes, size_px=found.size_px, note=found.note)
     scale = Scale(mm_per_px=found.mm_per_px, relative_uncertainty=found.relative, origin=ORIGINS[args.method])
@@ -202,7 +202,7 @@ def _known(bench: Workbench, args: CalibrateArgs, place: Frame) -> _Found:
         else:
             shape = find_shape(place.picture.pixels, place.box, tight=not place.whole)
         if shape is None:
-            raise ToolInputError(f"nothing stands out clearly in {list(place.box)}; draw a box around what has this size")
+            raise ToolInputError(f"nothing stands out in {list(place.box)}; draw a box around what has this size")
         reading, what = _longest(shape, place)
         box = shape.box
     return _Found(size / reading.value, COVER * reading.sigma / reading.value, boxes=(box,), size_px=reading.value,
@@ -229,6 +229,6 @@ _FINDERS = {"marker": _marker, "chessboard": _chessboard, "said": _said, "known"
 
 TOOL = Tool(
     name="calibrate", version="1", args=CalibrateArgs, run=run,
-    description="Find the scale in mm per px, from a square marker, a chessboard, a thing of known size, or as the user "
-                "said. Needed before anything can be measured in mm. Returns the scale, its uncertainty and the tilt; a "
-                "tilted board also gives a rectified view to measure on.")
+    description="Find the scale in mm per px, from a square marker, a chessboard, a thing of known size, or as the "
+                "user said. Needed before anything can be measured in mm. Returns the scale, its uncertainty and the "
+                "tilt; a tilted board also gives a rectified view to measure on.")

@@ -142,7 +142,8 @@ def _placed(item: Item, name: str, part: Patch, shrink: float) -> tuple[CountIte
     outline = part.points_to_source((flat[:: max(1, len(flat) // 40)] + 0.5) / shrink)
     turn = np.radians(item.angle_deg)
     centre = np.array(item.centre)
-    ends = np.array([centre, centre + [np.cos(turn), -np.sin(turn)]])
+    heading = np.array([np.cos(turn), -np.sin(turn)])
+    ends = np.array([centre, centre + heading])
     arms = part.points_to_source(ends / shrink)
     scale = float(np.linalg.norm(arms[1] - arms[0]))
     angle = axis_angle(arms[1] - arms[0])
@@ -207,6 +208,6 @@ def _how_sure(best: CountSet | None, sets: list[CountSet]) -> tuple[bool, str]:
 
 TOOL = Tool(
     name="count", version="1", args=CountArgs, run=run,
-    description="Count alike things: holes, slots, washers, screws, coins, pins, bottles, teeth. Splits touching ones. Give an "
-                "example box if several kinds of things are there. Returns the count, each thing with box, size and an id "
-                "(o1, o2, ...) to measure it by, sizes in groups, and whether the count is sure.")
+    description="Count alike things: holes, slots, washers, screws, coins, pins, bottles, teeth. Splits touching ones. "
+                "Give an example box if several kinds of things are there. Returns the count, each thing with box, size "
+                "and an id (o1, o2, ...) to measure it by, sizes in groups, and whether the count is sure.")

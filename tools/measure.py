@@ -69,7 +69,7 @@ def run(bench: Workbench, args: MeasureArgs) -> Report:
     place = frame(bench, args)
     scale = bench.scale
     if args.unit == "mm" and scale is None:
-        raise ToolInputError("no scale is known, so there are no mm; calibrate first (marker, board, known length, said)")
+        raise ToolInputError("no scale is known, so there are no mm; calibrate first (marker, board, known length)")
     reading, box, label, note = _measured(bench, args, place)
     used = None if args.unit == "px" or reading.power == 0 else scale
     result = _result(args, reading, used, box=box, label=label, note=note)
@@ -122,7 +122,7 @@ def region_shape(region: Region, place: Frame) -> Shape:
     outlined: Points | None = np.array(region.outline, dtype=np.float64) if len(region.outline) >= 3 else None
     shape = find_shape(place.picture.pixels, region.box, outlined=outlined, label=region.label)
     if shape is None:
-        raise ToolInputError(f"nothing stands out clearly at {region.id} {list(region.box)}; zoom in and look, or give points")
+        raise ToolInputError(f"nothing stands out at {region.id} {list(region.box)}; zoom in and look, or give points")
     return shape
 
 
@@ -132,7 +132,7 @@ def _main_shape(args: MeasureArgs, place: Frame) -> Shape:
     shape = find_shape(pixels, place.box, tight=not place.whole, skip=skip,
                        rank=lambda mask: _suits(args.quantity, mask))
     if shape is None:
-        raise ToolInputError(f"nothing stands out clearly in {list(place.box)}; run detect or count first, or draw a box")
+        raise ToolInputError(f"nothing stands out in {list(place.box)}; run detect or count first, or draw a box")
     return shape
 
 
@@ -178,7 +178,7 @@ def _of_points(args: MeasureArgs, place: Frame) -> Measured:
         image = grey(place.picture.pixels).astype(np.float32)
         reading = pairs.point_distance(image, points, place.flat, edges=args.between == "edges")
     else:
-        raise ToolInputError(f"{len(points)} point(s) give no {args.quantity}; give two for a distance, three for an angle")
+        raise ToolInputError(f"{len(points)} point(s) give no {args.quantity}; two give a distance, three an angle")
     return reading, box_of(reading.line, (width, height)), None, ""
 
 
@@ -211,7 +211,7 @@ def _pitch(bench: Workbench, args: MeasureArgs, place: Frame) -> Measured:
         label = known[-1].label
         known = [region for region in known if region.label == label]
     if len(known) < 2:
-        raise ToolInputError(f"pitch needs two counted objects or more in {list(place.box)}, got {len(known)}; count first")
+        raise ToolInputError(f"pitch needs two counted objects in {list(place.box)}, got {len(known)}; count first")
     centres = np.array([moments(region_shape(region, place).contour.points).centre for region in known])
     reading, note = pairs.pitch(centres, place.flat)
     boxes = np.array([region.box for region in known])
@@ -226,7 +226,7 @@ def _lies_in(box: Box, place: Box) -> bool:
 
 TOOL = Tool(
     name="measure", version="1", args=MeasureArgs, run=run,
-    description="Measure one thing to a fraction of a pixel: length, width, height, diameter, radius, area, perimeter, angle "
-                "or roundness of a finding or object (of), or of the main thing in a box; distance or angle between two "
-                "(of, to) or of given points; pitch of counted objects. Returns value, unit, 95 % uncertainty and the line "
-                "that was measured. Gives mm only if the scale is known.")
+    description="Measure one thing to a fraction of a pixel: length, width, height, diameter, radius, area, perimeter, "
+                "angle or roundness of a finding or object (of), or of the main thing in a box; distance or angle "
+                "between two (of, to) or of given points; pitch of counted objects. Returns value, unit, 95 % "
+                "uncertainty and the line that was measured. Gives mm only if the scale is known.")

@@ -1,1 +1,1 @@
-"""How `count` finds things that repeat: candidate masks, shapes, splitting of touching ones, the choice of the best set."""
+"""How `count` finds things that repeat: candidate masks, shapes, splitting, the choice of the best set."""

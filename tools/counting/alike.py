@@ -98,7 +98,8 @@ def _by_pattern(scene: Scene, box: Box) -> CountSet | None:
                     cut=0, leftover=doubtful, layer="pattern")
 
 
-def _best_turn(image: NDArray[np.float32], pattern: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def _best_turn(image: NDArray[np.float32],
+               pattern: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """(H, W) best correlation with the example centred at each pixel, and in which turn."""
     best = np.full(image.shape, -1.0, dtype=np.float32)
     turn = np.zeros(image.shape, dtype=np.int32)
@@ -128,7 +129,8 @@ def _peaks(best: NDArray[np.float32], turn: NDArray[np.int32], shape: tuple[int,
     return kept
 
 
-def _turned_item(place: tuple[int, int, int], shape: tuple[int, ...], shrink: float, edges: NDArray[np.float32]) -> Item:
+def _turned_item(place: tuple[int, int, int], shape: tuple[int, ...], shrink: float,
+                 edges: NDArray[np.float32]) -> Item:
     """The example's box, turned and put where it was found, in pixels of the scene."""
     x, y, k = place
     centre = ((x + 0.5) / shrink, (y + 0.5) / shrink)

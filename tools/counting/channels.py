@@ -50,14 +50,15 @@ def layers(pixels: RgbImage) -> tuple[Layer, ...]:
     light = np.asarray(plain, dtype=np.float32)
     slow = _slow(plain)
     found = [Layer("light", light)]
-    if float(np.ptp(np.quantile(slow[::8, ::8], (0.05, 0.95)))) > UNEVEN * float(np.ptp(np.quantile(light[::4, ::4], (0.01, 0.99)))):
+    drift = float(np.ptp(np.quantile(slow[::8, ::8], (0.05, 0.95))))
+    if drift > UNEVEN * float(np.ptp(np.quantile(light[::4, ::4], (0.01, 0.99)))):
         found.append(Layer("flat", light - slow))
     lab = cv2.cvtColor(cv2.GaussianBlur(pixels, (0, 0), 1.0), cv2.COLOR_RGB2Lab)[..., 1:].astype(np.float32)
     spread = lab.reshape(-1, 2) - np.median(lab.reshape(-1, 2)[::7], axis=0)
     if float(np.sqrt(np.mean(spread[::7] ** 2))) > COLOURFUL:
         _, axes = np.linalg.eigh(spread[::7].T @ spread[::7])
-        found.append(Layer("colour", np.asarray((spread @ axes[:, 1]).reshape(lab.shape[:2]) * 2, dtype=np.float32)))
-        found.append(Layer("tint", np.asarray(np.linalg.norm(spread, axis=1).reshape(lab.shape[:2]) * 2, dtype=np.float32)))
+        for name, values in (("colour", spread @ axes[:, 1]), ("tint", np.linalg.norm(spread, axis=1))):
+            found.append(Layer(name, np.asarray(2 * values.reshape(lab.shape[:2]), dtype=np.float32)))
     return tuple(found)
 
 
@@ -86,7 +87,7 @@ def colour_masks(pixels: RgbImage) -> tuple[Mask, ...]:
 def _nearest_table(means: NDArray[np.float32]) -> NDArray[np.int64]:
     """(32768,) nearest mean of every Lab colour at 5 bits a channel: quicker than asking for every pixel."""
     grid = np.indices((32, 32, 32)).reshape(3, -1).T.astype(np.float32) * 8 + 4
-    return np.argmin((means**2).sum(axis=1)[None] - 2 * (grid * WEIGHTS) @ means.T, axis=1)
+    return np.asarray(np.argmin((means**2).sum(axis=1)[None] - 2 * (grid * WEIGHTS) @ means.T, axis=1), dtype=np.int64)
 
 
 def _slow(plain: NDArray[np.uint8]) -> Channel:

@@ -77,7 +77,7 @@ def items_of(mask: Mask, edges: NDArray[np.float32], *, least: float) -> list[It
 
 
 def _is_gap(contour: NDArray[np.int32], around: NDArray[np.int32], mask: Mask) -> bool:
-    """A hole that bulges inwards, or is small beside the bodies around it, is what is left between things that touch."""
+    """A hole that bulges inwards, or is small beside the bodies around it, lies between things that touch."""
     area = float(cv2.contourArea(contour))
     if area < 6:
         return False
@@ -116,7 +116,7 @@ def _area(contour: NDArray[np.int32]) -> float:
 
 
 def filled(item: Item, margin: int = 1) -> tuple[Mask, tuple[int, int]]:
-    """(h, w) bool of one item, its holes closed but not its gaps, in a window with a margin, and the window's corner."""
+    """(h, w) bool of one item, holes closed but not gaps, in a window with a margin, and the window's corner."""
     x, y, w, h = cv2.boundingRect(item.contour)
     canvas = np.zeros((h + 2 * margin, w + 2 * margin), np.uint8)
     cv2.drawContours(canvas, [item.contour], -1, 1, cv2.FILLED, offset=(margin - x, margin - y))

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
-OPENINGS = ("hole", "slot", "opening", "bore", "pit", "pore", "void", "perforation", "cavity", "window", "穴", "孔", "スロット",
-            "長孔", "ピット", "ボイド", "窓", "開口")
+OPENINGS = ("hole", "slot", "opening", "bore", "pit", "pore", "void", "perforation", "cavity", "window",
+            "穴", "孔", "スロット", "ピット", "ボイド", "窓", "開口")
 TEETH = ("tooth", "teeth", "cog", "prong", "tine", "serration", "歯", "ギザ")
-ROUND = ("washer", "coin", "ball", "ring", "o-ring", "pill", "tablet", "bead", "nut", "disc", "disk", "seed", "cap", "bearing",
-         "button", "ワッシャ", "座金", "コイン", "硬貨", "玉", "球", "リング", "錠", "ナット", "円", "種", "キャップ", "蓋", "ボタン", "ベアリング")
+ROUND = ("washer", "coin", "ball", "ring", "pill", "tablet", "bead", "nut", "disc", "disk", "seed", "cap", "bearing",
+         "button", "ワッシャ", "座金", "コイン", "硬貨", "玉", "球", "リング", "錠", "ナット",
+         "円", "種", "キャップ", "蓋", "ボタン")
 LETTERS = ("letter", "character", "digit", "glyph", "text", "文字", "数字")
 MARKS = ("marker", "label", "マーカー", "ラベル")
-ANYTHING = ("object", "part", "thing", "item", "piece", "component", "物", "部品", "個", "もの", "オブジェクト", "ワーク")
+ANYTHING = ("object", "part", "thing", "item", "piece", "component",
+            "物", "部品", "個", "もの", "オブジェクト", "ワーク")
 
 
 @dataclass(frozen=True)

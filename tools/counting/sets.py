@@ -56,13 +56,14 @@ class CountSet:
 
 
 def families(items: list[Item]) -> list[Family]:
-    """Group alike shapes, the largest family first. Deterministic: the shape with most alike ones starts each family."""
+    """Group alike shapes, the largest family first; the shape with most alike ones starts each family."""
     left = list(items)
     found = []
     while left:
         table = features(left)
         near = np.linalg.norm(table[:, None] - table[None], axis=2) <= ALIKE
-        core = int(np.argmax(near.sum(axis=1) + 1e-6 * np.array([item.area for item in left]) / max(i.area for i in left)))
+        areas = np.array([item.area for item in left])
+        core = int(np.argmax(near.sum(axis=1) + 1e-6 * areas / areas.max()))
         members = near[core]
         found.append(Family(tuple(item for item, inside in zip(left, members, strict=True) if inside)))
         left = [item for item, inside in zip(left, members, strict=True) if not inside]
@@ -94,9 +95,10 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
     counted = [item for family in chosen for item in family.items]
     purity = sum(item.area for item in counted) / max(whole, 1e-9)
     sharp = np.array([item.edge / (item.edge + 2 * texture + 3) for item in counted])
-    score = honest * _score(chosen, counted, sharp, min(purity, 1.0), edges.size) * explained(counted, edges, texture)
-    return CountSet(families=tuple(chosen), score=score, purity=min(purity, 1.0), sharpness=float(sharp.mean()), cut=cut,
-                    leftover=len(kept) - len(counted), layer=layer, dark=dark)
+    score = honest * _score(chosen, counted, sharp, min(purity, 1.0), edges.size)
+    score *= explained(counted, edges, texture)
+    return CountSet(families=tuple(chosen), score=score, purity=min(purity, 1.0), sharpness=float(sharp.mean()),
+                    cut=cut, leftover=len(kept) - len(counted), layer=layer, dark=dark)
 
 
 def _score(chosen: list[Family], counted: list[Item], sharp: NDArray[np.float64], purity: float,
@@ -119,7 +121,7 @@ def explained(counted: list[Item], edges: NDArray[np.float32], texture: float) -
     cv2.drawContours(covered, [item.contour for item in counted], -1, 1, cv2.FILLED)
     cv2.drawContours(covered, [item.contour for item in counted], -1, 1, 5)
     share = float(strong[covered > 0].sum() / max(float(strong.sum()), 1e-6))
-    return 0.3 + 0.7 * share**0.5
+    return float(0.3 + 0.7 * share**0.5)
 
 
 def without_cut(items: list[Item]) -> tuple[list[Item], int]:

@@ -21,7 +21,7 @@ def split(item: Item, edges: NDArray[np.float32]) -> list[Item]:
         edges: (H, W) steepness of the picture, for the features of the parts.
     Returns:
         The parts, or the item itself if it has no neck.
-    Source: bodies from the levels of the distance transform (Vincent and Soille 1991); the rest goes to the nearest body.
+    Source: bodies from the levels of the distance transform (Vincent and Soille 1991), the rest to the nearest body.
     """
     mask, (x, y) = filled(item)
     bodies = _bodies(np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)))
@@ -61,8 +61,8 @@ class _Body:
 def _bodies(depth: NDArray[np.float32]) -> NDArray[np.int32]:
     """(H, W) int32: bodies numbered from 1, 0 elsewhere.
 
-    Going from deep to shallow levels, every new island is a body. Where islands meet, the smaller stays a body of its own
-    only if it is deep enough over the level at which they meet.
+    Going from deep to shallow levels, every new island is a body. Where islands meet, the smaller stays a body of its
+    own only if it is deep enough over the level at which they meet.
     """
     deepest = float(depth.max())
     alive: list[_Body] = []
@@ -91,7 +91,7 @@ def _bodies(depth: NDArray[np.float32]) -> NDArray[np.int32]:
 
 
 def _meet(inside: list[_Body], level: float, alive: list[_Body], done: list[_Body]) -> None:
-    """Islands have become one: those that are no bodies of their own are given up, the others are finished as they are."""
+    """Islands have become one: those that are no bodies of their own are given up, the others are finished."""
     inside.sort(key=lambda body: (-body.settled, -body.peak))
     first, others = inside[0], inside[1:]
     own = [body for body in others if level <= NECK * body.peak and not body.settled]

@@ -82,17 +82,18 @@ def _geodesic(mask: Mask) -> Points | None:
     graph, plain = _graph(small, depth)
     first = start = int(np.argmin(rows))
     for _ in range(2):
-        far = dijkstra(plain, directed=False, indices=np.int64(start))
+        far = dijkstra(plain, directed=False, indices=[start])[0]
         far[~np.isfinite(far)] = -1
         first, start = start, int(np.argmax(far))
-    _, before = dijkstra(graph, directed=False, indices=np.int64(first), return_predecessors=True)
+    before = dijkstra(graph, directed=False, indices=[first], return_predecessors=True)[1][0]
     path = [start]
     while before[path[-1]] >= 0:
         path.append(int(before[path[-1]]))
     if len(path) < 4:
         return None
     points = np.column_stack([columns[path], rows[path]]).astype(np.float64)
-    return (points + 0.5) * np.array([mask.shape[1] / small.shape[1], mask.shape[0] / small.shape[0]])
+    grow = np.array([mask.shape[1] / small.shape[1], mask.shape[0] / small.shape[0]])
+    return np.asarray((points + 0.5) * grow, dtype=np.float64)
 
 
 def _graph(mask: Mask, depth: NDArray[np.float32]) -> tuple[csr_matrix, csr_matrix]:

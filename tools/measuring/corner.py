@@ -35,10 +35,18 @@ def enclosed_angle(shape: Shape, flat: Flatten) -> Reading:
     vertex = _crossing(first, second)
     arms = [side[0].mean(axis=0) - vertex for side in (first, second)]
     cosine = arms[0] @ arms[1] / max(float(np.linalg.norm(arms[0]) * np.linalg.norm(arms[1])), 1e-9)
-    doubt = [np.degrees((0.5 * edge_doubt(shape) + side[2]) / max(float(np.ptp(side[0] @ side[1])), 1e-9)) for side in (first, second)]
+    doubt = [
+        np.degrees((0.5 * edge_doubt(shape) + side[2]) / max(float(np.ptp(side[0] @ side[1])), 1e-9))
+        for side in (first, second)
+    ]
     ends = np.array([first[0].mean(axis=0), vertex, second[0].mean(axis=0)])
-    return Reading(float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), float(np.hypot(0.05, np.hypot(*doubt))), 0,
-                   _on_upload(ends, points, shape.contour.points), "angle that its two longest straight sides enclose")
+    return Reading(
+        float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),
+        float(np.hypot(0.05, np.hypot(*doubt))),
+        0,
+        _on_upload(ends, points, shape.contour.points),
+        "angle that its two longest straight sides enclose",
+    )
 
 
 Side = tuple[Points, NDArray[np.float64], float]
@@ -55,7 +63,7 @@ def _sides(points: Points) -> list[Side]:
         run = np.arange(start, stop if stop > start else stop + len(points)) % len(points)
         if (stop - start) % len(points) > len(points) // 2 and len(nearest) > 2:
             run = np.arange(stop, start if start > stop else start + len(points)) % len(points)
-        kept = run[round(TRIM * len(run)):len(run) - round(TRIM * len(run))]
+        kept = run[round(TRIM * len(run)) : len(run) - round(TRIM * len(run))]
         if len(kept) >= 8:
             sides.append(_line(points[kept]))
     return sorted(sides, key=lambda side: -float(np.ptp(side[0] @ side[1])))

@@ -110,7 +110,8 @@ def _length(shape: Shape, flat: Flatten) -> Reading:
         value, ends = shapes.feret(plane)
         return Reading(value, sigma, 1, _back(ends, shape, plane), "largest distance between two points of the edge")
     box = shapes.extent(plane)
-    return Reading(box.length, sigma, 1, _back(box.ends[:2], shape, plane), "longer side of the smallest rectangle around it")
+    return Reading(box.length, sigma, 1, _back(box.ends[:2], shape, plane),
+                   "longer side of the smallest rectangle around it")
 
 
 def _width(shape: Shape, flat: Flatten) -> Reading:
@@ -136,7 +137,8 @@ def _diameter(shape: Shape, flat: Flatten) -> Reading:
     if body.elongation < 1.15 and shapes.roundness(plane) > 0.8:
         circle = shapes.fit_circle(plane)
         misfit = circle.scatter / np.sqrt(max(1.0, len(plane) / 20))
-        ends = np.array([circle.centre - [circle.radius, 0], circle.centre + [circle.radius, 0]])
+        arm = np.array([circle.radius, 0.0])
+        ends = np.array([circle.centre - arm, circle.centre + arm])
         return Reading(2 * circle.radius, float(np.hypot(sigma, 2 * misfit)), 1, _back(ends, shape, plane),
                        "diameter of the circle fitted to its edge")
     value = 2 * float(np.sqrt(body.area / np.pi))
