@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from agent.language.lexicon import find
 from agent.language.normal import normalise
 from agent.procedures.core import Asks, Job, Steps
-from agent.procedures.measuring import shown
+from agent.procedures.numbers import shown
 from agent.procedures.places import earlier, grown, named_box
 from agent.procedures.searching import SHOWN, _item, check_once
 from agent.procedures.situation import Place
@@ -26,14 +26,27 @@ def compare(job: Job) -> Steps:
         return
     found = [Place.of(f, label=f["type"], step=done.step) for f in result["findings"]]
     strong = [p for p in found if p.score >= 0.5]
-    job.tell("compare.aligned", step=done.step, turn=shown(result["turn_deg"]), dx=shown(result["shift_px"][0]),
-             dy=shown(result["shift_px"][1]), confidence=round(100 * result["confidence"]))
+    job.tell(
+        "compare.aligned",
+        step=done.step,
+        turn=shown(result["turn_deg"]),
+        dx=shown(result["shift_px"][0]),
+        dy=shown(result["shift_px"][1]),
+        confidence=round(100 * result["confidence"]),
+    )
     if strong:
         job.about.extend(p.id for p in strong if p.id not in job.about)
-        job.tell("compare.found", step=done.step, count=len(strong), items=[_item(job, p) for p in strong[:SHOWN]],
-                 more=max(0, len(strong) - SHOWN))
+        job.tell(
+            "compare.found",
+            step=done.step,
+            count=len(strong),
+            items=[_item(job, p) for p in strong[:SHOWN]],
+            more=max(0, len(strong) - SHOWN),
+        )
     else:
-        job.tell("compare.same" if result["decided"] else "compare.same_undecided", step=done.step, reason=result["reason"])
+        job.tell(
+            "compare.same" if result["decided"] else "compare.same_undecided", step=done.step, reason=result["reason"]
+        )
     job.searched = job.searched or done
 
 
@@ -56,8 +69,13 @@ def read(job: Job) -> Steps:
     """Read text or codes; where fields are asked for by name, answer each from the line that carries the name."""
     kinds = [h.name for h in find("text", normalise(job.say)) if h.name in KINDS]
     kind = job.slots.text or "all"
-    done = yield from job.call("read_text", job.why("read", kind=job.word(f"t.{kind}")), view=job.view,
-                               box=job.area or named_box(job), kind=kind)
+    done = yield from job.call(
+        "read_text",
+        job.why("read", kind=job.word(f"t.{kind}")),
+        view=job.view,
+        box=job.area or named_box(job),
+        kind=kind,
+    )
     if not done.ok:
         return
     lines = [line["text"] for line in done.result["lines"]]
@@ -71,7 +89,13 @@ def read(job: Job) -> Steps:
     elif not wanted and best and kind not in ("all", "label"):
         job.tell("read.best", step=done.step, kind=job.word(f"t.{kind}"), text=best)
     elif not wanted and (lines or codes):
-        job.tell("read.lines", step=done.step, kind=job.word(f"t.{kind}") if kind not in ("all", "label") else "", lines=lines[:12], codes=codes[:6])
+        job.tell(
+            "read.lines",
+            step=done.step,
+            kind=job.word(f"t.{kind}") if kind not in ("all", "label") else "",
+            lines=lines[:12],
+            codes=codes[:6],
+        )
     elif not wanted:
         job.tell("read.nothing", step=done.step)
     elif set(kinds) & {"serial", "lot", "date"} and best and not any(best in line for _, line in wanted):
@@ -93,7 +117,7 @@ def fields_asked(say: str, lines: Sequence[str]) -> list[tuple[str, str]]:
         for at, line in enumerate(lines):
             match = pattern.search(normalise(line))
             if match:
-                bare = not re.search(r"[0-9a-z]", normalise(line)[match.end():].strip(" .:：no#"))
+                bare = not re.search(r"[0-9a-z]", normalise(line)[match.end() :].strip(" .:：no#"))
                 found.append((name, f"{line} {lines[at + 1]}" if bare and at + 1 < len(lines) else line))
                 break
     return found
@@ -109,15 +133,27 @@ def recall(job: Job) -> Steps:
     if place is None and (where := named_box(job)):
         box = where
     words = " ".join(slots.defects) or None
-    done = yield from job.call("recall", job.why("recall", of=place.id if place else ""), view="v0", of=place.id if place else None,
-                               box=box, words=words, k=min(slots.k or 3, 20))
+    done = yield from job.call(
+        "recall",
+        job.why("recall", of=place.id if place else ""),
+        view="v0",
+        of=place.id if place else None,
+        box=box,
+        words=words,
+        k=min(slots.k or 3, 20),
+    )
     if not done.ok:
         return
     if place and place.id not in job.about:
         job.about.append(place.id)
     hits = done.result["hits"]
-    job.tell("recall.found" if hits else "recall.none", step=done.step, count=len(hits), of=place.id if place else "",
-             hits=[{**hit, "defect": job.word(hit["defect_type"])} for hit in hits])
+    job.tell(
+        "recall.found" if hits else "recall.none",
+        step=done.step,
+        count=len(hits),
+        of=place.id if place else "",
+        hits=[{**hit, "defect": job.word(hit["defect_type"])} for hit in hits],
+    )
 
 
 __all__ = ["compare", "grown", "read", "recall"]

@@ -69,11 +69,18 @@ def objects(job: Job) -> Generator[Need, Done, list[Place]]:
         lines = [*done.result.get("lines", ()), *done.result.get("codes", ())] if done.ok else []
         if lines:
             boxes = [line["box"] for line in lines]
-            whole = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes))
+            whole = (
+                min(b[0] for b in boxes),
+                min(b[1] for b in boxes),
+                max(b[2] for b in boxes),
+                max(b[3] for b in boxes),
+            )
             return [Place(id=lines[0]["id"], label="label", box=whole, step=done.step)]
         return []
     noun = slots.nouns[0] if slots.nouns else "object"
-    done = yield from job.call("count", job.why("find", what=noun), view="v0", box=job.area, what=slots.objects[0] if slots.objects else noun)
+    done = yield from job.call(
+        "count", job.why("find", what=noun), view="v0", box=job.area, what=slots.objects[0] if slots.objects else noun
+    )
     if not done.ok:
         return []
     items = [Place.of(item, label=done.result["what"], step=done.step) for item in done.result["items"]]
@@ -88,7 +95,9 @@ def enhance(job: Job) -> Steps:
     if not ops:
         raise Asks("ask.enhance")
     for op in ops:
-        done = yield from job.call("enhance", job.why("enhance", op=job.word(f"op.{op}")), view=job.view, box=area, operation=op)
+        done = yield from job.call(
+            "enhance", job.why("enhance", op=job.word(f"op.{op}")), view=job.view, box=area, operation=op
+        )
         if done.ok:
             job.tell("enhance.done", step=done.step, view=done.view or "", op=job.word(f"op.{op}"))
             job.view, area = done.view or job.view, None
@@ -103,20 +112,29 @@ def _enhance_area(job: Job) -> Box | None:
 
 
 def _ops_from_complaint(job: Job) -> tuple[str, ...]:
-    """"It is too dark" asks for a brighter picture."""
+    """ "It is too dark" asks for a brighter picture."""
     wanted = {"focus": "sharpen", "glare": "deglare", "noise": "denoise"}
-    return tuple(wanted[a] for a in job.slots.aspects if a in wanted) or (("contrast",) if "exposure" in job.slots.aspects else ())
+    return tuple(wanted[a] for a in job.slots.aspects if a in wanted) or (
+        ("contrast",) if "exposure" in job.slots.aspects else ()
+    )
 
 
 def quality(job: Job) -> Steps:
     """Say whether the picture can be used, aspect by aspect."""
-    done = yield from job.call("check_image", job.why("check_image"), view=job.view, box=named_box(job) if job.slots.region else None)
+    done = yield from job.call(
+        "check_image", job.why("check_image"), view=job.view, box=named_box(job) if job.slots.region else None
+    )
     if not done.ok:
         return
     aspects = job.slots.aspects or ("all",)
     for aspect in aspects:
         job.tell(f"quality.{aspect}", step=done.step, r=done.result)
-    job.tell("quality.overall", step=done.step, passed=done.result["passed"], problems=[job.word(f"q.{p}") for p in done.result["problems"]])
+    job.tell(
+        "quality.overall",
+        step=done.step,
+        passed=done.result["passed"],
+        problems=[job.word(f"q.{p}") for p in done.result["problems"]],
+    )
 
 
 def describe(job: Job) -> Steps:
@@ -124,11 +142,21 @@ def describe(job: Job) -> Steps:
     checked = yield from job.call("check_image", job.why("check_image"), view="v0")
     job.tell("describe.size", width=job.situation.width, height=job.situation.height, step=checked.step)
     if checked.ok:
-        job.tell("quality.overall", step=checked.step, passed=checked.result["passed"],
-                 problems=[job.word(f"q.{p}") for p in checked.result["problems"]])
+        job.tell(
+            "quality.overall",
+            step=checked.step,
+            passed=checked.result["passed"],
+            problems=[job.word(f"q.{p}") for p in checked.result["problems"]],
+        )
     focus = earlier(job) if job.slots.back else []
     if focus:
-        job.tell("describe.finding", f=focus[0], type=job.word(focus[0].label), box=list(focus[0].box), step=focus[0].step or 0)
+        job.tell(
+            "describe.finding",
+            f=focus[0],
+            type=job.word(focus[0].label),
+            box=list(focus[0].box),
+            step=focus[0].step or 0,
+        )
         job.about.extend(p.id for p in focus[:1])
     read = yield from job.call("read_text", job.why("read", kind=job.word("t.all")), view="v0", kind="all")
     lines = [line["text"] for line in read.result.get("lines", ())][:4] if read.ok else []

@@ -1,27 +1,29 @@
-"""Procedures that measure, count and set the scale."""
+"""Procedures that measure."""
 
 import re
 from collections.abc import Generator
-from typing import Any
 
 from agent.language.lexicon import find
 from agent.language.normal import normalise
-from agent.language.scale import TO_MM, ScaleSaid
 from agent.procedures.core import Asks, Done, Job, Need, Steps
 from agent.procedures.looking import objects
-from agent.procedures.places import beside, earlier, inside, named_box, named_points, of_type, picked, widened
-from agent.procedures.searching import DEFECTS, check_once, search
-from agent.procedures.situation import Box, Place
+from agent.procedures.numbers import shown, unit_word
+from agent.procedures.places import earlier, inside, named_box, named_points, of_type, picked
+from agent.procedures.scaling import clear_of_scale, scaled, set_scale
+from agent.procedures.searching import DEFECTS, check_once, found_ids, search
+from agent.procedures.situation import Place
 from kenpin.contracts.verdict import Criterion
 
 MOST = 8
 """Things measured in one turn at the most; the longest come first."""
 ROUND = frozenset({"hole", "washer", "pill", "cap", "screw", "bottle"})
-STATED = re.compile(r"\(\s?\d[^()]*\)\D{1,12}\([^()]*\)[^.\d]{0,28}(\d+(?:\.\d+)?)\s?(mm|um|cm|inch)")
-"""Two points and the length between them: "from (60,170) to (700,170) is exactly 32 mm"."""
-WHOLE = re.compile(r"\b(?:outer|outside|overall|total|opening|included|bend(?:ing)?) |\bod\b|外径|外形|外寸|全長|全幅|全高|なす角|開き角|曲げ角|曲がり角")
+WHOLE = re.compile(
+    r"\b(?:outer|outside|overall|total|opening|included|bend(?:ing)?) |\bod\b|外径|外形|外寸|全長|全幅|全高|なす角|開き角|曲げ角|曲がり角"
+)
 """Words that mean the part as a whole although nothing is named."""
-TILT = re.compile(r"tilt|slant|slop|crooked|level|horizontal|vertical|skew|lean|turned|rotat|傾|かたむ|斜め|ななめ|水平|垂直|回転")
+TILT = re.compile(
+    r"tilt|slant|slop|crooked|level|horizontal|vertical|skew|lean|turned|rotat|傾|かたむ|斜め|ななめ|水平|垂直|回転"
+)
 """Words that mean the angle against the horizontal, not that between two sides."""
 METRIC = frozenset({"mm", "um", "cm", "inch", "mm2"})
 
@@ -46,8 +48,14 @@ def measure(job: Job) -> Steps:
 def _between_points(job: Job, points: tuple[tuple[float, float], ...]) -> Steps:
     """The distance between two said points, unless they were what the scale came from."""
     if not any(d.tool == "calibrate" and d.args.get("points") for d in job.done):
-        done = yield from job.call("measure", job.why("distance", a=str(points[0]), b=str(points[1])), view="v0",
-                                   quantity="distance", points=points, unit=_unit(job))
+        done = yield from job.call(
+            "measure",
+            job.why("distance", a=str(points[0]), b=str(points[1])),
+            view="v0",
+            quantity="distance",
+            points=points,
+            unit=_unit(job),
+        )
         _tell(job, done, None)
         _mm_wanted(job)
         return
@@ -58,13 +66,13 @@ def _between_points(job: Job, points: tuple[tuple[float, float], ...]) -> Steps:
 def measure_for(job: Job, limit: Criterion) -> Steps:
     """Measure everything that a limit speaks of."""
     yield from set_scale(job)
-    if limit.unit in ("mm", "mm2") and not _scaled(job):
+    if limit.unit in ("mm", "mm2") and not scaled(job):
         raise Asks("ask.scale_for_limit", limit=limit.name)
     wanted = (limit.of,) if limit.of in DEFECTS else ()
     if wanted and not _already(job, limit.quantity):
         if not job.situation.findings or not job.slots.back:
             yield from search(job)
-        pool = [job.regions()[i] for i in _ids(job)] if job.searched else earlier(job)
+        pool = [job.regions()[i] for i in found_ids(job)] if job.searched else earlier(job)
         # A look-alike counts too: a scratch that the detector calls a crack is held against the scratch's limit.
         chosen = of_type([p for p in pool if p.score >= 0.5], wanted)
         for place in sorted(chosen, key=lambda p: -p.length)[:MOST]:
@@ -78,10 +86,6 @@ def measure_for(job: Job, limit: Criterion) -> Steps:
 
 def _already(job: Job, quantity: str) -> bool:
     return any(d.tool == "measure" and d.ok and d.result["quantity"] == quantity for d in job.done)
-
-
-def _ids(job: Job) -> list[str]:
-    return [f["id"] for f in job.searched.result.get("findings", ())] if job.searched else []
 
 
 def _usual(job: Job) -> tuple[str, ...]:
@@ -105,30 +109,27 @@ def _each(job: Job, quantity: str) -> Steps:
     """Measure one quantity of each thing that is meant."""
     places = yield from _meant(job)
     if places is None:
-        box = job.area or named_box(job) or _clear_of_scale(job)
+        box = job.area or named_box(job) or clear_of_scale(job)
         sides = "sides" if quantity == "angle" and not TILT.search(normalise(job.say)) else None
-        done = yield from job.call("measure", job.why("measure", quantity=job.word(quantity), of=""), view="v0", box=box,
-                                   quantity=quantity, unit=_unit(job), between=sides)
+        done = yield from job.call(
+            "measure",
+            job.why("measure", quantity=job.word(quantity), of=""),
+            view="v0",
+            box=box,
+            quantity=quantity,
+            unit=_unit(job),
+            between=sides,
+        )
         _tell(job, done, None)
         return
     keyed = {"length": lambda p: -p.length, "width": lambda p: -p.width}.get(quantity, lambda p: -p.area)
     if job.slots.pick in ("longest", "shortest", "widest", "narrowest", "largest", "smallest"):
         yield from _extreme(job, quantity, places)
         return
-    for place in (places if job.slots.pick == "each" else sorted(places, key=keyed) if len(places) > 1 else places)[:_cap(job, places)]:
+    for place in (places if job.slots.pick == "each" else sorted(places, key=keyed) if len(places) > 1 else places)[
+        : _cap(job, places)
+    ]:
         yield from _one(job, quantity, place)
-
-
-def _clear_of_scale(job: Job) -> Box | None:
-    """The picture without the board or marker that gave the scale: those are the sharpest things in it, and not the part."""
-    taken = [r["result"] for turn in job.situation.past for r in turn.results if r["tool"] == "calibrate" and r.get("status") == "ok"]
-    taken += [d.result for d in job.done if d.tool == "calibrate" and d.ok]
-    boxes = taken[-1].get("boxes", ()) if taken else ()
-    if not boxes or taken[-1]["method"] == "known":
-        return None
-    x0, y0, x1, y1 = boxes[0]
-    margin = round(0.3 * max(x1 - x0, y1 - y0)) if taken[-1]["method"] == "chessboard" else 12
-    return beside((x0 - margin, y0 - margin, x1 + margin, y1 + margin), job.situation.width, job.situation.height)
 
 
 def _cap(job: Job, places: list[Place]) -> int:
@@ -143,8 +144,14 @@ def _extreme(job: Job, quantity: str, places: list[Place]) -> Steps:
     rough = sorted(places, key=lambda p: p.length if small else -p.length)[:4]
     taken: list[tuple[float, Place, Done]] = []
     for place in rough:
-        done = yield from job.call("measure", job.why("measure", quantity=job.word(quantity), of=f"{place.id} {job.word(place.label)}"),
-                                   view="v0", quantity=quantity, of=place.id, unit=_unit(job))
+        done = yield from job.call(
+            "measure",
+            job.why("measure", quantity=job.word(quantity), of=f"{place.id} {job.word(place.label)}"),
+            view="v0",
+            quantity=quantity,
+            of=place.id,
+            unit=_unit(job),
+        )
         if done.ok:
             taken.append((float(done.result["value"]), place, done))
     if not taken:
@@ -157,8 +164,14 @@ def _extreme(job: Job, quantity: str, places: list[Place]) -> Steps:
 def _one(job: Job, quantity: str, place: Place) -> Steps:
     if place.id not in job.about:
         job.about.append(place.id)
-    done = yield from job.call("measure", job.why("measure", quantity=job.word(quantity), of=f"{place.id} {job.word(place.label)}"),
-                               view="v0", quantity=quantity, of=place.id, unit=_unit(job))
+    done = yield from job.call(
+        "measure",
+        job.why("measure", quantity=job.word(quantity), of=f"{place.id} {job.word(place.label)}"),
+        view="v0",
+        quantity=quantity,
+        of=place.id,
+        unit=_unit(job),
+    )
     _tell(job, done, place)
 
 
@@ -166,7 +179,7 @@ def _meant(job: Job) -> Generator[Need, Done, list[Place] | None]:
     """The things to measure: found in this turn, pointed back to, searched for now; None means the named place itself."""
     slots, situation = job.slots, job.situation
     if job.searched is not None and not (slots.objects and not slots.defects):
-        places = of_type([job.regions()[i] for i in _ids(job)], slots.defects)
+        places = of_type([job.regions()[i] for i in found_ids(job)], slots.defects)
         return _or_ask(job, picked(places, slots.pick if slots.pick not in _EXTREMES else None))
     if situation.findings and (slots.back or slots.pick or slots.defects) and not slots.objects:
         if found := earlier(job):
@@ -174,10 +187,15 @@ def _meant(job: Job) -> Generator[Need, Done, list[Place] | None]:
     if slots.defects:
         yield from check_once(job)
         yield from search(job)
-        places = inside(of_type([job.regions()[i] for i in _ids(job)], slots.defects), named_box(job))
+        places = inside(of_type([job.regions()[i] for i in found_ids(job)], slots.defects), named_box(job))
         strong = [p for p in places if p.score >= 0.5] or places
         return _or_ask(job, picked(strong, slots.pick if slots.pick not in _EXTREMES else None))
-    if counted := [p for d in job.done if d.tool == "count" and d.ok for p in (Place.of(i, label=d.result["what"], step=d.step) for i in d.result["items"])]:
+    if counted := [
+        p
+        for d in job.done
+        if d.tool == "count" and d.ok
+        for p in (Place.of(i, label=d.result["what"], step=d.step) for i in d.result["items"])
+    ]:
         return picked(counted, slots.pick if slots.pick not in _EXTREMES else None)
     if slots.objects and slots.objects[0] not in ("part", "gap", "edge", "bracket") and "angle" not in slots.quantities:
         places = yield from _objects(job)
@@ -220,8 +238,14 @@ def _apart(job: Job, quantity: str) -> Steps:
     elif job.situation.findings and slots.back and not slots.objects:
         places = job.situation.findings[:2]
     elif slots.objects and slots.objects[0] in ("gap", "edge"):
-        done = yield from job.call("measure", job.why("measure", quantity=job.word("width"), of=slots.nouns[0]), view="v0",
-                                   box=job.area or named_box(job), quantity="width", unit=_unit(job))
+        done = yield from job.call(
+            "measure",
+            job.why("measure", quantity=job.word("width"), of=slots.nouns[0]),
+            view="v0",
+            box=job.area or named_box(job),
+            quantity="width",
+            unit=_unit(job),
+        )
         _tell(job, done, None)
         return
     elif slots.objects or slots.nouns:
@@ -231,19 +255,38 @@ def _apart(job: Job, quantity: str) -> Steps:
     if len(places) < 2:
         raise Asks("ask.two_things")
     if quantity == "pitch" and len(places) > 2:
-        done = yield from job.call("measure", job.why("measure", quantity=job.word("pitch"), of=job.word(places[0].label)),
-                                   view="v0", quantity="pitch", unit=_unit(job))
+        done = yield from job.call(
+            "measure",
+            job.why("measure", quantity=job.word("pitch"), of=job.word(places[0].label)),
+            view="v0",
+            quantity="pitch",
+            unit=_unit(job),
+        )
     else:
         a, b = _pair(job, places)
-        edges = "edges" if any(w in job.say.lower() for w in ("edge to edge", "gap between", "clearance", "端から端", "隙間")) else "centres"
-        done = yield from job.call("measure", job.why("distance", a=a.id, b=b.id), view="v0", quantity="distance", of=a.id,
-                                   to=b.id, between=edges, unit=_unit(job))
+        edges = (
+            "edges"
+            if any(w in job.say.lower() for w in ("edge to edge", "gap between", "clearance", "端から端", "隙間"))
+            else "centres"
+        )
+        done = yield from job.call(
+            "measure",
+            job.why("distance", a=a.id, b=b.id),
+            view="v0",
+            quantity="distance",
+            of=a.id,
+            to=b.id,
+            between=edges,
+            unit=_unit(job),
+        )
     _tell(job, done, None)
 
 
 def _pair(job: Job, places: list[Place]) -> tuple[Place, Place]:
     """The two that the instruction names ("first to third", "leftmost and rightmost"), else the first two in reading order."""
-    named = [found[0] for hit in find("pick", normalise(job.say)) if (found := picked(places, hit.name)) and len(found) == 1]
+    named = [
+        found[0] for hit in find("pick", normalise(job.say)) if (found := picked(places, hit.name)) and len(found) == 1
+    ]
     chosen = list(dict.fromkeys(named))
     return (chosen[0], chosen[1]) if len(chosen) >= 2 else (places[0], places[1])
 
@@ -254,13 +297,9 @@ def _unit(job: Job) -> str:
     return "auto"
 
 
-def _scaled(job: Job) -> bool:
-    return job.situation.scale is not None or any(d.tool == "calibrate" and d.ok for d in job.done)
-
-
 def _mm_wanted(job: Job) -> None:
     """Millimetres were asked for and there is no scale: the pixels stand, and the scale is asked for."""
-    if job.slots.unit in METRIC and not _scaled(job):
+    if job.slots.unit in METRIC and not scaled(job):
         last = next((d for d in reversed(job.done) if d.tool == "measure" and d.ok), None)
         raise Asks("ask.scale", step=last.step if last else 0)
 
@@ -270,98 +309,23 @@ def _tell(job: Job, done: Done, place: Place | None, *, pick: str = "") -> None:
         return
     r = done.result
     label = job.word(place.label) if place else (job.slots.nouns[0] if job.slots.nouns else "")
-    job.tell("measure.value", step=done.step, quantity=job.word(r["quantity"]), value=shown(r["value"]), unit=unit_word(r["unit"]),
-             uncertainty=shown(r["uncertainty"]) if r.get("uncertainty") is not None else "", id=place.id if place else "", label=label,
-             pick=job.word(f"p.{pick}") if pick else "", note=r.get("note") or "")
+    job.tell(
+        "measure.value",
+        step=done.step,
+        quantity=job.word(r["quantity"]),
+        value=shown(r["value"]),
+        unit=unit_word(r["unit"]),
+        uncertainty=shown(r["uncertainty"]) if r.get("uncertainty") is not None else "",
+        id=place.id if place else "",
+        label=label,
+        pick=job.word(f"p.{pick}") if pick else "",
+        note=r.get("note") or "",
+    )
     if job.slots.unit in ("um", "cm", "inch") and r["unit"] == "mm":
         factor = {"um": 1000.0, "cm": 0.1, "inch": 1 / 25.4}[job.slots.unit]
-        job.tell("measure.convert", value=shown(r["value"]), other=shown(r["value"] * factor), unit={"um": "µm"}.get(job.slots.unit, job.slots.unit))
-
-
-def shown(value: Any) -> str:
-    """A number with four significant digits at most, as a person would write it."""
-    number = float(value)
-    if number == 0:
-        return "0"
-    digits = max(0, 3 - len(str(int(abs(number))))) if abs(number) >= 1 else 3
-    text = f"{number:.{digits + (1 if abs(number) >= 100 else 0)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def unit_word(unit: str) -> str:
-    """A unit as people write it."""
-    return {"px2": "px²", "mm2": "mm²", "deg": "°"}.get(unit, unit)
-
-
-def set_scale(job: Job) -> Steps:
-    """Take over the scale that the instruction states, if any, by the tool that proves it."""
-    if any(d.tool == "calibrate" for d in job.done):
-        return
-    said = job.slots.scale
-    points = named_points(job)
-    stated = STATED.search(widened(job.say)) if points else None
-    if points and stated:
-        size = float(stated.group(1)) * TO_MM[stated.group(2)]
-        done = yield from job.call("calibrate", job.why("calibrate", how=job.word("m.known")), view="v0", method="known",
-                                   size_mm=size, points=points)
-        if done.ok:
-            job.tell("calibrate.done", step=done.step, mm=f"{done.result['mm_per_px']:.4g}", method=job.word("m.known"))
-        return
-    if said is None:
-        return
-    done = yield from _calibrate(job, said)
-    if done.ok:
-        job.tell("calibrate.done", step=done.step, mm=f"{done.result['mm_per_px']:.4g}", method=job.word(f"m.{done.result['method']}"))
-
-
-def _calibrate(job: Job, said: ScaleSaid) -> Generator[Need, Done, Done]:
-    why = job.why("calibrate", how=job.word(f"m.{said.kind}"))
-    match said.kind:
-        case "px":
-            return (yield from job.call("calibrate", why, view="v0", method="said", mm_per_px=said.mm))
-        case "marker":
-            return (yield from job.call("calibrate", why, view="v0", method="marker", size_mm=said.mm))
-        case "board":
-            return (yield from job.call("calibrate", why, view="v0", method="chessboard", size_mm=said.mm))
-        case _:
-            return (yield from _calibrate_known(job, said, why))
-
-
-def _calibrate_known(job: Job, said: ScaleSaid, why: str) -> Generator[Need, Done, Done]:
-    """A thing of known size must be found first; where several look alike the user must point to it."""
-    box = named_box(job)
-    counted = yield from job.call("count", job.why("find", what=said.thing or "object"), view="v0", box=box, what=said.thing or "object")
-    items: list[dict[str, Any]] = list(counted.result.get("items", ())) if counted.ok else []
-    if len(items) != 1:
-        raise Asks("ask.known_thing", thing=said.thing or "", count=len(items), step=counted.step)
-    return (yield from job.call("calibrate", why, view="v0", method="known", size_mm=said.mm, of=items[0]["id"]))
-
-
-def calibrate(job: Job) -> Steps:
-    """Set the scale because that is the wish."""
-    yield from set_scale(job)
-    if not any(d.tool == "calibrate" for d in job.done):
-        raise Asks("ask.scale", step=0)
-
-
-def count(job: Job) -> Steps:
-    """Count defects by a search, anything else by its shape."""
-    slots = job.slots
-    if slots.defects and not slots.objects:
-        yield from search(job)
-        if job.searched and job.searched.ok:
-            found = of_type([job.regions()[i] for i in _ids(job) if job.regions()[i].score >= 0.5], slots.defects)
-            job.tell("count.defects", step=job.searched.step, count=len(found), types=[job.word(t) for t in slots.defects])
-        return
-    if slots.back and job.situation.findings and not slots.objects and not slots.nouns:
-        last = job.situation.findings
-        job.tell("count.earlier", step=last[0].step or 0, count=len(last))
-        return
-    what = slots.objects[0] if slots.objects else (slots.nouns[0] if slots.nouns else "object")
-    shown_what = slots.nouns[0] if slots.nouns else job.word("object")
-    if job.slots.limits:
-        yield from check_once(job)
-    done = yield from job.call("count", job.why("count", what=shown_what), view=job.view, box=job.area or named_box(job), what=what)
-    if done.ok:
-        job.tell("count.done", step=done.step, count=done.result["count"], what=shown_what, sure=done.result["sure"],
-                 reason=done.result.get("reason") or "")
+        job.tell(
+            "measure.convert",
+            value=shown(r["value"]),
+            other=shown(r["value"] * factor),
+            unit={"um": "µm"}.get(job.slots.unit, job.slots.unit),
+        )

@@ -17,7 +17,9 @@ LOOKALIKES: tuple[frozenset[str], ...] = (
 """Types that a tool cannot always tell apart; a finding of one may be what the user calls by the name of another."""
 
 ORDINALS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
-POINTS = re.compile(r"\(\s?(\d+(?:\.\d+)?)\s?,\s?(\d+(?:\.\d+)?)\s?\)\D{1,12}\(\s?(\d+(?:\.\d+)?)\s?,\s?(\d+(?:\.\d+)?)\s?\)")
+POINTS = re.compile(
+    r"\(\s?(\d+(?:\.\d+)?)\s?,\s?(\d+(?:\.\d+)?)\s?\)\D{1,12}\(\s?(\d+(?:\.\d+)?)\s?,\s?(\d+(?:\.\d+)?)\s?\)"
+)
 THIRD = re.compile(r"\bthird(?! (?:one|finding|defect|scratch|hole))|1/3|三分の一|3分の1")
 
 
@@ -30,7 +32,11 @@ def named_box(job: Job) -> Box | None:
         if box[0] >= box[2] or box[1] >= box[3]:
             raise Asks("ask.box_outside", box=list(job.slots.box), width=width, height=height)
         return box
-    return region_box(job.slots.region, width, height, third=bool(THIRD.search(normalise(job.say)))) if job.slots.region else None
+    return (
+        region_box(job.slots.region, width, height, third=bool(THIRD.search(normalise(job.say))))
+        if job.slots.region
+        else None
+    )
 
 
 def named_points(job: Job) -> tuple[tuple[float, float], ...]:
@@ -99,11 +105,18 @@ def picked(places: Sequence[Place], pick: str | None) -> list[Place]:
         at = ORDINALS[pick]
         return [places[at]] if -len(places) <= at < len(places) else []
     keys = {
-        "largest": lambda p: -p.area, "smallest": lambda p: p.area, "longest": lambda p: -p.length,
-        "shortest": lambda p: p.length, "widest": lambda p: -p.width, "narrowest": lambda p: p.width,
-        "worst": lambda p: (-p.score, -p.area), "leftmost": lambda p: p.box[0] + p.box[2],
-        "rightmost": lambda p: -(p.box[0] + p.box[2]), "topmost": lambda p: p.box[1] + p.box[3],
-        "bottommost": lambda p: -(p.box[1] + p.box[3])}
+        "largest": lambda p: -p.area,
+        "smallest": lambda p: p.area,
+        "longest": lambda p: -p.length,
+        "shortest": lambda p: p.length,
+        "widest": lambda p: -p.width,
+        "narrowest": lambda p: p.width,
+        "worst": lambda p: (-p.score, -p.area),
+        "leftmost": lambda p: p.box[0] + p.box[2],
+        "rightmost": lambda p: -(p.box[0] + p.box[2]),
+        "topmost": lambda p: p.box[1] + p.box[3],
+        "bottommost": lambda p: -(p.box[1] + p.box[3]),
+    }
     if pick in keys:
         return [min(places, key=keys[pick])]
     return list(places)
@@ -113,7 +126,11 @@ def inside(places: Iterable[Place], box: Box | None) -> list[Place]:
     """Places whose centre lies in a box."""
     if box is None:
         return list(places)
-    return [p for p in places if box[0] <= (p.box[0] + p.box[2]) / 2 < box[2] and box[1] <= (p.box[1] + p.box[3]) / 2 < box[3]]
+    return [
+        p
+        for p in places
+        if box[0] <= (p.box[0] + p.box[2]) / 2 < box[2] and box[1] <= (p.box[1] + p.box[3]) / 2 < box[3]
+    ]
 
 
 def earlier(job: Job) -> list[Place]:
@@ -134,4 +151,9 @@ def grown(box: Box, width: int, height: int, *, share: float = 0.35, least: int 
     """A box with surroundings, so that a defect is seen in its place."""
     margin_x = max(least, round((box[2] - box[0]) * share))
     margin_y = max(least, round((box[3] - box[1]) * share))
-    return (max(0, box[0] - margin_x), max(0, box[1] - margin_y), min(width, box[2] + margin_x), min(height, box[3] + margin_y))
+    return (
+        max(0, box[0] - margin_x),
+        max(0, box[1] - margin_y),
+        min(width, box[2] + margin_x),
+        min(height, box[3] + margin_y),
+    )

@@ -23,8 +23,11 @@ def check_once(job: Job) -> Steps:
 
 
 def _checked_before(job: Job) -> bool:
-    return any(r["tool"] == "check_image" and r.get("status") == "ok" and r["args"].get("view", "v0") == "v0"
-               for turn in job.situation.past for r in turn.results)
+    return any(
+        r["tool"] == "check_image" and r.get("status") == "ok" and r["args"].get("view", "v0") == "v0"
+        for turn in job.situation.past
+        for r in turn.results
+    )
 
 
 def search(job: Job) -> Steps:
@@ -34,13 +37,15 @@ def search(job: Job) -> Steps:
     yield from check_once(job)
     box = job.area or named_box(job)
     types = tuple(job.slots.defects)
-    done = yield from job.call("detect", job.why("detect", types=[job.word(t) for t in types]), view=job.view,
-                               box=box, types=types or None)
+    done = yield from job.call(
+        "detect", job.why("detect", types=[job.word(t) for t in types]), view=job.view, box=box, types=types or None
+    )
     job.searched = done
     if done.ok:
         _tell_findings(job, done, types)
     if job.situation.references and "compare" not in job.intents and job.view == "v0":
         from agent.procedures.knowing import compare
+
         yield from compare(job)
 
 
@@ -52,8 +57,16 @@ def _tell_findings(job: Job, done: Done, types: tuple[str, ...]) -> None:
     place = job.word(f"r.{job.slots.region}") if job.slots.region else ""
     if asked:
         job.about.extend(p.id for p in asked if p.id not in job.about)
-        job.tell("detect.found", step=done.step, count=len(asked), place=place, exact=all(p.label in types for p in asked) or not types,
-                 types=[job.word(t) for t in types], items=[_item(job, p) for p in asked[:SHOWN]], more=max(0, len(asked) - SHOWN))
+        job.tell(
+            "detect.found",
+            step=done.step,
+            count=len(asked),
+            place=place,
+            exact=all(p.label in types for p in asked) or not types,
+            types=[job.word(t) for t in types],
+            items=[_item(job, p) for p in asked[:SHOWN]],
+            more=max(0, len(asked) - SHOWN),
+        )
     elif done.result["decided"]:
         job.tell("detect.clean", step=done.step, place=place, types=[job.word(t) for t in types])
     else:
@@ -71,14 +84,20 @@ def _item(job: Job, place: Place) -> dict[str, Any]:
     return {"id": place.id, "type": job.word(place.label), "box": list(place.box), "score": round(place.score, 2)}
 
 
+def found_ids(job: Job) -> list[str]:
+    """Ids of what this turn's search found, strongest first."""
+    return [f["id"] for f in job.searched.result.get("findings", ())] if job.searched else []
+
+
 def judge(job: Job) -> Steps:
     """Hold findings, numbers or differences against limits that were said or are in the criteria file."""
-    from agent.procedures.measuring import count, measure_for
+    from agent.procedures.counting import count
+    from agent.procedures.measuring import measure_for
 
     limits = job.slots.limits or (job.situation.criteria.limits if job.situation.criteria else ())
     job.judged = True
     if not limits:
-        if "compare" in job.intents or "detect" in job.intents and job.slots.defects:
+        if "compare" in job.intents or ("detect" in job.intents and job.slots.defects):
             return  # none allowed: the default rule judges the findings
         raise Asks("ask.limit", focus=job.situation.focus.id if job.situation.focus else "")
     limits = in_context(limits, job.situation.measured)
@@ -91,5 +110,8 @@ def judge(job: Job) -> Steps:
                 yield from count(job)
         else:
             yield from measure_for(job, limit)
-    job.tell("judge.limits", limits=[limit.name for limit in limits],
-             revision=next((limit.revision for limit in limits if limit.revision), ""))
+    job.tell(
+        "judge.limits",
+        limits=[limit.name for limit in limits],
+        revision=next((limit.revision for limit in limits if limit.revision), ""),
+    )

@@ -30,9 +30,16 @@ class Place:
         """From an entry of a tool's result."""
         x0, y0, x1, y1 = item["box"]
         long, short = max(x1 - x0, y1 - y0), min(x1 - x0, y1 - y0)
-        return cls(id=item["id"], label=label, box=(x0, y0, x1, y1), score=float(item.get("score") or 1.0), step=step,
-                   area=float(item.get("area_px") or long * short), length=float(item.get("length_px") or long),
-                   width=float(item.get("width_px") or short))
+        return cls(
+            id=item["id"],
+            label=label,
+            box=(x0, y0, x1, y1),
+            score=float(item.get("score") or 1.0),
+            step=step,
+            area=float(item.get("area_px") or long * short),
+            length=float(item.get("length_px") or long),
+            width=float(item.get("width_px") or short),
+        )
 
 
 @dataclass
@@ -101,21 +108,38 @@ class Situation:
     @property
     def measured(self) -> dict[str, Any] | None:
         """The last measurement of earlier turns."""
-        return next((r for turn in reversed(self.past) for r in reversed(turn.results)
-                     if r["tool"] == "measure" and r.get("status") == "ok"), None)
+        return next(
+            (
+                r
+                for turn in reversed(self.past)
+                for r in reversed(turn.results)
+                if r["tool"] == "measure" and r.get("status") == "ok"
+            ),
+            None,
+        )
 
     @property
     def lines_read(self) -> list[str]:
         """Text lines that earlier turns read."""
-        return [line["text"] for turn in self.past for r in turn.results if r["tool"] == "read_text" and r.get("status") == "ok"
-                for line in r["result"]["lines"]]
+        return [
+            line["text"]
+            for turn in self.past
+            for r in turn.results
+            if r["tool"] == "read_text" and r.get("status") == "ok"
+            for line in r["result"]["lines"]
+        ]
 
     @property
     def context(self) -> str:
         """Letters that the router knows: found, reference, scale, criteria, measured, nothing found."""
-        state = {"f": bool(self.findings), "r": self.references > 0, "s": self.scale is not None,
-                 "c": self.criteria is not None, "m": self.measured is not None,
-                 "n": self.searched and not self.findings}
+        state = {
+            "f": bool(self.findings),
+            "r": self.references > 0,
+            "s": self.scale is not None,
+            "c": self.criteria is not None,
+            "m": self.measured is not None,
+            "n": self.searched and not self.findings,
+        }
         return "".join(sorted(letter for letter, holds in state.items() if holds))
 
 
@@ -164,6 +188,17 @@ def _situation(setup: dict[str, Any], past: list[PastTurn]) -> Situation:
                 label = item.get("type") or found.get("what", "object")
                 regions[item["id"]] = Place.of(item, label=label, step=result["step"])
     criteria = Criteria.model_validate(setup["criteria"]) if setup.get("criteria") else None
-    return Situation(width=setup["width"], height=setup["height"], lang=setup["lang"], references=setup["references"],
-                     good=setup["good"], scale=setup["scale"], criteria=criteria, product=setup["product"],
-                     regions=regions, views=setup["views"], past=tuple(past), verdicts=tuple(setup["verdicts"]))
+    return Situation(
+        width=setup["width"],
+        height=setup["height"],
+        lang=setup["lang"],
+        references=setup["references"],
+        good=setup["good"],
+        scale=setup["scale"],
+        criteria=criteria,
+        product=setup["product"],
+        regions=regions,
+        views=setup["views"],
+        past=tuple(past),
+        verdicts=tuple(setup["verdicts"]),
+    )

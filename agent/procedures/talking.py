@@ -21,12 +21,26 @@ def explain(job: Job) -> Steps:
             job.about.append(place.id)
         result = searches.get(place.step or 0)
         if result:
-            job.tell("explain.finding", id=place.id, type=job.word(place.label), score=round(place.score, 2), step=place.step or 0,
-                     tool=job.word(result["tool"]), box=list(place.box), area=round(place.area), length=round(place.length))
+            job.tell(
+                "explain.finding",
+                id=place.id,
+                type=job.word(place.label),
+                score=round(place.score, 2),
+                step=place.step or 0,
+                tool=job.word(result["tool"]),
+                box=list(place.box),
+                area=round(place.area),
+                length=round(place.length),
+            )
     if not found and searches:
         last = searches[max(searches)]
-        job.tell("explain.nothing", step=last["step"], tool=job.word(last["tool"]), reason=last["result"].get("reason", ""),
-                 decided=last["result"].get("decided", False))
+        job.tell(
+            "explain.nothing",
+            step=last["step"],
+            tool=job.word(last["tool"]),
+            reason=last["result"].get("reason", ""),
+            decided=last["result"].get("decided", False),
+        )
     if measured := situation.measured:
         r = measured["result"]
         job.tell("explain.measure", step=measured["step"], quantity=job.word(r["quantity"]), method=r.get("method", ""))
@@ -40,8 +54,12 @@ def explain(job: Job) -> Steps:
 def _explain_verdict(job: Job) -> None:
     judged = [v for v in job.situation.verdicts if v.get("verdict")]
     if judged:
-        job.tell("explain.verdict", verdict=job.word(f"v.{judged[-1]['verdict']}"), rule=judged[-1]["rule"] or "",
-                 reasons=judged[-1]["reasons"])
+        job.tell(
+            "explain.verdict",
+            verdict=job.word(f"v.{judged[-1]['verdict']}"),
+            rule=judged[-1]["rule"] or "",
+            reasons=judged[-1]["reasons"],
+        )
 
 
 def _explain_now(job: Job) -> None:

@@ -1,18 +1,18 @@
 """One turn of the embedded planner: the gate, then the procedures of all wishes in an order that makes sense."""
 
 from agent.language.slots import Slots
-from agent.procedures import knowing, looking, measuring, searching, talking
+from agent.procedures import counting, knowing, looking, measuring, scaling, searching, talking
 from agent.procedures.core import Asks, Job, Procedure, Steps
 
 PROCEDURES: dict[str, Procedure] = {
     "quality": looking.quality,
-    "calibrate": measuring.calibrate,
+    "calibrate": scaling.calibrate,
     "enhance": looking.enhance,
     "zoom": looking.zoom,
     "crop": looking.crop,
     "detect": searching.search,
     "compare": knowing.compare,
-    "count": measuring.count,
+    "count": counting.count,
     "measure": measuring.measure,
     "judge": searching.judge,
     "read": knowing.read,

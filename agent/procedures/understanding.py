@@ -19,10 +19,16 @@ from agent.wording import language
 ELLIPTIC = 32
 """Letters (half as many in Japanese) up to which a turn may be an ellipsis."""
 TAKEN_OVER = ("defects", "objects", "nouns", "region", "box", "pick", "quantities", "unit", "limits", "ops", "text")
-CORRECTS = re.compile(r"^(?:oh )?(?:sorry|no[, ]|i meant?\b|not that|wrong|actually|correction|oops|wait)|^(?:いや|違う|ちがう|あ、?違|すみません、?違|ごめん|間違|訂正|じゃなくて|そっちじゃな)|(?:じゃなくて|ではなくて|のつもり|のことです|の間違い)")
+CORRECTS = re.compile(
+    r"^(?:oh )?(?:sorry|no[, ]|i meant?\b|not that|wrong|actually|correction|oops|wait)|^(?:いや|違う|ちがう|あ、?違|すみません、?違|ごめん|間違|訂正|じゃなくて|そっちじゃな)|(?:じゃなくて|ではなくて|のつもり|のことです|の間違い)"
+)
 ASKS_WHICH = re.compile(r"\bwhich (?:one|of|is|finding|defect)|どれ|どっち|どちら")
-SENDS = re.compile(r"\be-?mails?\b|\bmail (?:it|this|the)|\b(?:send|forward) (?:it|this|that|them|the (?:result|report|picture|answer))|メール|(?:送信|転送)し|送って(?:おいて|ください|くれ)|\bphone\b|電話し")
-OPEN_JUDGEMENT = re.compile(r"spec\b|specs\b|specification|toleranc|limit|drawing|standard|criteri|permitted|allowed|規格|公差|基準|許容|図面|限度|仕様")
+SENDS = re.compile(
+    r"\be-?mails?\b|\bmail (?:it|this|the)|\b(?:send|forward) (?:it|this|that|them|the (?:result|report|picture|answer))|メール|(?:送信|転送)し|送って(?:おいて|ください|くれ)|\bphone\b|電話し"
+)
+OPEN_JUDGEMENT = re.compile(
+    r"spec\b|specs\b|specification|toleranc|limit|drawing|standard|criteri|permitted|allowed|規格|公差|基準|許容|図面|限度|仕様"
+)
 HOLDS_UP = frozenset({"beyond", "vague", "chat", "judge", "calibrate", "measure", "quality"})
 """Intents that a bare reply to a question is easily mistaken for."""
 
@@ -41,8 +47,15 @@ def understand(dialogue: Dialogue) -> Job:
     """Read the current instruction in its situation."""
     say, situation = dialogue.turn.say, dialogue.situation
     wish = _read(say, situation.context, _before(situation.past), situation)
-    return Job(say=say, lang=language(situation.lang, say), intents=wish.intents, slots=wish.slots, situation=situation,
-               act=wish.act, confidence=wish.confidence)
+    return Job(
+        say=say,
+        lang=language(situation.lang, say),
+        intents=wish.intents,
+        slots=wish.slots,
+        situation=situation,
+        act=wish.act,
+        confidence=wish.confidence,
+    )
 
 
 def _before(past: tuple[PastTurn, ...]) -> tuple[Wish, bool] | None:
@@ -87,11 +100,22 @@ def _plain(say: str, routed: Routed, slots: Slots, situation: Situation | None) 
     intents, act = routed.intents, routed.act
     plain = normalise(say)
     limited = bool(slots.limits) or bool(situation and situation.criteria)
-    if "judge" in intents and not limited and not OPEN_JUDGEMENT.search(plain) and not (situation and situation.measured):
+    if (
+        "judge" in intents
+        and not limited
+        and not OPEN_JUDGEMENT.search(plain)
+        and not (situation and situation.measured)
+    ):
         # "OK or NG?" without any limit is a search; only a spec that nobody has said must be asked for.
         intents = tuple(dict.fromkeys("detect" if i == "judge" else i for i in intents))
         act = "do" if act != "ask" or not slots.back else act
-    if situation and situation.findings and ASKS_WHICH.search(plain) and not slots.quantities and intents != ("measure",):
+    if (
+        situation
+        and situation.findings
+        and ASKS_WHICH.search(plain)
+        and not slots.quantities
+        and intents != ("measure",)
+    ):
         intents = ("explain",)
         act = "do"
     if situation and set(intents) <= HOLDS_UP and fields_asked(say, situation.lines_read) and not slots.defects:
@@ -119,7 +143,7 @@ def _added(intents: tuple[str, ...], slots: Slots) -> tuple[str, ...]:
 
 
 def _elliptic(say: str, slots: Slots, routed: Routed) -> bool:
-    """"And the second one?": short, points somewhere, and has no wish of its own that the router is sure of."""
+    """ "And the second one?": short, points somewhere, and has no wish of its own that the router is sure of."""
     plain = normalise(say)
     short = len(plain) <= (ELLIPTIC if plain.isascii() else ELLIPTIC // 2)
     own = slots.ops or slots.text or slots.limits or (slots.quantities and not slots.pick)
@@ -129,7 +153,13 @@ def _elliptic(say: str, slots: Slots, routed: Routed) -> bool:
 
 
 def _names_target(slots: Slots) -> bool:
-    return bool(slots.defects or slots.objects or slots.nouns or slots.box or (slots.back and not slots.quantities and not slots.unit))
+    return bool(
+        slots.defects
+        or slots.objects
+        or slots.nouns
+        or slots.box
+        or (slots.back and not slots.quantities and not slots.unit)
+    )
 
 
 def _merged(last: Wish, wish: Wish, *, intents: tuple[str, ...]) -> Wish:
