@@ -1,0 +1,64 @@
+"""The installation behind the screens, opened once a process and shared by all sessions."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from agent.inspector import Inspector
+from kenpin.config import read_settings
+from kenpin.contracts.errors import KenpinError, StoreError
+from kenpin.contracts.trace import Trace
+from kenpin.wiring import Kenpin, open_kenpin
+
+PLANNERS = ("embedded", "vllm")
+"""Planners that the page offers."""
+
+
+def _open() -> Kenpin:
+    return open_kenpin(read_settings())
+
+
+def _inspector(planner: str) -> Inspector:
+    return installation().inspector(planner)
+
+
+def _locks() -> dict[str, threading.Lock]:
+    return {}
+
+
+installation: Callable[[], Kenpin] = st.cache_resource(show_spinner=False)(_open)
+"""Stores and settings."""
+inspector: Callable[[str], Inspector] = st.cache_resource(show_spinner=False)(_inspector)
+"""The inspector of a planner; raises `KenpinError` if it is unknown, not installed, or its server does not answer."""
+_busy: Callable[[], dict[str, threading.Lock]] = st.cache_resource(show_spinner=False)(_locks)
+
+
+@contextmanager
+def turn_of(inspection: str) -> Iterator[None]:
+    """Hold an inspection while a turn of it runs, so that two windows never write the same one.
+
+    Raises:
+        StoreError: It is running elsewhere.
+    """
+    lock = _busy().setdefault(inspection, threading.Lock())
+    if not lock.acquire(blocking=False):
+        raise StoreError("this inspection is running in another window; wait for it to end")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def trace_of(inspection: str) -> Trace:
+    """The trace with the steps of a turn that has not ended; the stored one if its planner cannot be reached.
+
+    Raises:
+        StoreError: There is no such inspection.
+    """
+    stored = installation().traces.load(inspection)
+    try:
+        return inspector(stored.planner.backend).trace(inspection)
+    except KenpinError:
+        return stored

@@ -1,0 +1,62 @@
+"""Runs a turn and shows its steps as they happen."""
+
+from collections.abc import Callable, Iterator
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from agent.events import Event, StepDone, StepStarted, TurnEnded
+from agent.inspector import Inspector
+from kenpin.contracts.errors import KenpinError
+from kenpin.contracts.trace import Trace
+from ui.backend import turn_of
+from ui.i18n import Texts
+from ui.parts.picture import show_scene
+from ui.parts.steps import show_running, show_step, tool_words
+from ui.state import Session
+
+
+def run_turn(session: Session, inspector: Inspector, trace: Trace, instruction: str | None, t: Texts, *,
+             picture: DeltaGenerator) -> None:
+    """Run a new turn, or with no instruction go on with one that was interrupted.
+
+    The page is drawn anew afterwards, from the trace. If the run of this page is cut off (a click elsewhere), the
+    session stays marked as running and the next run goes on from the last step.
+    """
+    session.running, session.error = True, None
+    try:
+        with turn_of(trace.id):
+            _follow(_events(inspector, trace.id, instruction), lambda: inspector.trace(trace.id), t, picture=picture)
+    except KenpinError as exc:
+        session.error, session.kept = str(exc), instruction
+    session.running = False
+
+
+def _events(inspector: Inspector, inspection: str, instruction: str | None) -> Iterator[Event]:
+    """End a turn that was cut off before anything else; then run the instruction, unless it was that turn's own."""
+    resumed = False
+    for event in inspector.resume(inspection):
+        resumed = True
+        yield event
+    if instruction is not None and not (resumed and inspector.trace(inspection).turns[-1].say == instruction):
+        yield from inspector.say(inspection, instruction)
+
+
+def _follow(events: Iterator[Event], trace: Callable[[], Trace], t: Texts, *, picture: DeltaGenerator) -> None:
+    with st.status(t("live.thinking"), expanded=True) as status:
+        place = st.empty()
+        for event in events:
+            match event:
+                case StepStarted(n=n, tool=tool, why=why, args=args):
+                    status.update(label=t("live.step", n=n) + " " + tool_words(tool, t), expanded=True)
+                    with place.container():
+                        show_running(n, tool, why, args, t)
+                case StepDone(step=step):
+                    with place.container():
+                        show_step(step, t, live=True)
+                    if step.boxes or step.view:
+                        with picture.container():
+                            show_scene(trace(), step, t)
+                    place = st.empty()
+                case TurnEnded():
+                    status.update(label=t("live.ended"), state="complete")

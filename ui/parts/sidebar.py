@@ -1,0 +1,99 @@
+"""The side of the page: new inspection, earlier ones, language and planner."""
+
+from datetime import datetime
+
+import streamlit as st
+
+from kenpin.contracts.errors import StoreError
+from kenpin.contracts.trace import Trace
+from ui.backend import PLANNERS, installation, trace_of
+from ui.i18n import Texts
+from ui.parts.answer import KINDS, LOOKS
+from ui.parts.plain import one_line, plain
+from ui.parts.uploads import forget_files
+from ui.state import Session
+
+RECENT = 12
+MORE = 60
+
+
+def show_sidebar(session: Session, t: Texts) -> None:
+    """Draw the side of the page."""
+    with st.sidebar:
+        st.markdown("#### 検品 &nbsp;Kenpin", anchors=False)
+        if st.button(t("side.new"), key="new", icon=":material/add:", type="primary", width="stretch"):
+            session.prepare()
+            forget_files()
+            st.rerun()
+        _recent(session, t)
+        with st.container(key="side-foot"):
+            _language(session, t)
+            _planner(session, t)
+
+
+def planner_name(session: Session) -> str:
+    """The planner that a new inspection will run with."""
+    return session.planner or installation().settings.planner
+
+
+def _language(session: Session, t: Texts) -> None:
+    names = {"auto": t("side.lang_auto"), "en": "English", "ja": "日本語"}
+    chosen = st.segmented_control(t("side.language"), list(names), default=session.choice, key="language",
+                                  required=True, format_func=lambda c: names[c], help=t("side.language_help"))
+    if chosen and chosen != session.choice:
+        session.choice = chosen
+        st.rerun()
+
+
+def _planner(session: Session, t: Texts) -> None:
+    known = list(dict.fromkeys((installation().settings.planner, *PLANNERS)))
+    chosen = st.selectbox(t("side.planner"), known, index=known.index(planner_name(session)), key="planner",
+                          format_func=lambda p: t.known("planner", p), help=t("side.planner_help"))
+    session.planner = chosen
+
+
+def _recent(session: Session, t: Texts) -> None:
+    traces = installation().traces
+    ids = list(traces.ids())
+    if not ids:
+        return
+    st.markdown(f"**{t('side.recent')}**")
+    with st.container(key="recent", gap="xxsmall"):
+        for trace_id in ids[:RECENT]:
+            _entry(trace_id, session, t)
+        if len(ids) > RECENT:
+            with st.expander(t("side.more", n=len(ids) - RECENT)):
+                for trace_id in ids[RECENT:MORE]:
+                    _entry(trace_id, session, t)
+
+
+def _entry(trace_id: str, session: Session, t: Texts) -> None:
+    try:
+        trace = installation().traces.load(trace_id)
+        if not trace.turns:
+            # Its first turn was cut off, so only the checkpoint knows what was asked.
+            trace = trace_of(trace_id)
+    except StoreError:
+        return
+    here = trace_id == session.inspection
+    said = trace.turns[0].say if trace.turns else t.raw("side.untitled")
+    made = trace.created.astimezone()
+    when = plain(f"{made:%Y-%m-%d %H:%M} · {trace.planner.backend}")
+    short = f"{made:%H:%M}" if made.date() == datetime.now().astimezone().date() else f"{made:%m-%d}"
+    label = f"{plain(one_line(said, most=28))} :small[:gray[{plain(short)}]]"
+    if st.button(label, key=f"open-{trace_id}", icon=_icon(trace), type="tertiary", width="stretch", help=when,
+                 disabled=here):
+        session.open(trace_id)
+        st.rerun()
+
+
+def _icon(trace: Trace) -> str:
+    answers = [turn.answer for turn in trace.turns if turn.answer]
+    if trace.turns and trace.turns[-1].answer is None:
+        return ":material/pause_circle:"
+    if not answers:
+        return ":material/image:"
+    judged = next((a for a in reversed(answers) if a.verdict), None)
+    if judged is not None and judged.verdict is not None:
+        return f":material/{LOOKS[judged.verdict][1]}:"
+    return f":material/{KINDS[answers[-1].kind][1]}:" if answers[-1].kind in KINDS else ":material/chat:"

@@ -1,0 +1,27 @@
+"""The chat page."""
+
+import json
+from pathlib import Path
+
+import streamlit as st
+
+from ui.parts.sidebar import show_sidebar
+from ui.screens.conversation import show_conversation
+from ui.screens.prepare import show_prepare
+from ui.state import session
+
+STYLE = Path(__file__).parents[1] / "style.css"
+
+
+def chat() -> None:
+    """Prepare an inspection, or go on with the one that is open."""
+    state = session()
+    t = state.texts
+    st.html(STYLE)
+    # Streamlit's own word on upload buttons has no translation; ours takes its place.
+    st.html(f"<style>:root {{ --kenpin-choose: {json.dumps(t.raw('upload.button'), ensure_ascii=False)}; }}</style>")
+    show_sidebar(state, t)
+    if state.inspection is None:
+        show_prepare(state, t)
+    else:
+        show_conversation(state, t)

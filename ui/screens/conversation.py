@@ -1,0 +1,162 @@
+"""An inspection under way: the picture on one side, the conversation with its steps and answers on the other."""
+
+import streamlit as st
+
+from kenpin.contracts.errors import KenpinError, StoreError
+from kenpin.contracts.trace import Trace, TraceImage, Turn
+from kenpin.security.uploads import Upload
+from ui.backend import inspector, installation, trace_of
+from ui.i18n import Texts
+from ui.parts.answer import show_answer
+from ui.parts.guide import guide
+from ui.parts.live import run_turn
+from ui.parts.picture import focus_key, show_picture, show_scene
+from ui.parts.plain import one_line, plain
+from ui.parts.steps import show_steps, steps_label
+from ui.parts.uploads import say_error
+from ui.state import Draft, Session
+
+USER, ASSISTANT = ":material/person:", ":material/troubleshoot:"
+
+
+def show_conversation(session: Session, t: Texts) -> None:
+    """An inspection that has started."""
+    assert session.inspection is not None
+    try:
+        trace = trace_of(session.inspection)
+    except StoreError as exc:
+        session.prepare()
+        session.error = str(exc)
+        st.rerun()
+    _listen(session, trace, t)
+    _head(session, trace, t)
+    left, right = st.columns([5, 6], gap="medium")
+    busy = session.pending is not None or session.running
+    with left, st.container(key="picture"):
+        picture = st.empty()
+    with picture.container():
+        if busy:
+            show_scene(trace, None, t)
+        else:
+            show_picture(trace, session, t)
+    with right, st.container(key="pane-conversation"):
+        resumed = busy and session.pending is None
+        _turns(trace, t, without_last=resumed)
+        if busy:
+            _run(session, trace, t, picture=picture)
+            st.rerun()
+        _after(session, trace, t)
+        _guide(trace, len(trace.turns) - 1, follow=False)
+
+
+def _listen(session: Session, trace: Trace, t: Texts) -> None:
+    asked = bool(trace.turns and trace.turns[-1].answer and trace.turns[-1].answer.kind == "question")
+    said = st.chat_input(t.raw("ask.reply" if asked else "ask.follow_up"), key="say", submit_mode="disable")
+    if said and said.strip():
+        session.pending = said.strip()
+        session.hear(said)
+
+
+def _head(session: Session, trace: Trace, t: Texts) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="head"):
+        info = trace.planner
+        model = f" · {plain(one_line(info.model, most=48))}" if info.model else ""
+        st.markdown(f":blue-badge[:material/memory: {t('head.planner')}: {t.known('planner', info.backend)}{model}]",
+                    help=t("head.planner_help", prompt=info.prompt, adapter=info.adapter or "–"), width="content")
+        st.caption(f"{trace.created.astimezone():%Y-%m-%d %H:%M} · {plain(trace.id)}", width="stretch")
+        if st.button(t("head.next"), key="next", icon=":material/skip_next:", type="tertiary",
+                     help=t("head.next_help")):
+            _carry(session, trace, subject=False)
+        if st.button(t("head.material"), key="material", icon=":material/inventory_2:", type="tertiary",
+                     help=t("head.material_help")):
+            _carry(session, trace, subject=True)
+        st.download_button(t("head.download"), data=trace.model_dump_json(indent=1), key="download", type="tertiary",
+                           file_name=f"kenpin-{trace.id}.json", mime="application/json", on_click="ignore",
+                           icon=":material/download:", help=t("head.download_help"))
+
+
+def _turns(trace: Trace, t: Texts, *, without_last: bool) -> None:
+    known = {step.n for turn in trace.turns for step in turn.steps}
+    for i, turn in enumerate(trace.turns):
+        last = i == len(trace.turns) - 1
+        with st.container(key=f"turn-{i}"):
+            with st.chat_message("user", avatar=USER):
+                st.text(turn.say)
+            if turn.answer is None and last and without_last:
+                show_steps(turn, t)
+                continue
+            with st.chat_message("assistant", avatar=ASSISTANT):
+                if turn.answer:
+                    show_answer(turn.answer, t, steps=known, key=str(i))
+                _steps(turn, t, expanded=last)
+
+
+def _steps(turn: Turn, t: Texts, *, expanded: bool) -> None:
+    if turn.steps:
+        with st.expander(steps_label(turn.steps, t), expanded=expanded, icon=":material/account_tree:"):
+            show_steps(turn, t)
+
+
+def _run(session: Session, trace: Trace, t: Texts, *, picture: st.delta_generator.DeltaGenerator) -> None:
+    instruction, session.pending = session.pending, None
+    if instruction is not None:
+        with st.chat_message("user", avatar=USER):
+            st.text(instruction)
+    _guide(trace, len(trace.turns), follow=True)
+    try:
+        runs = inspector(trace.planner.backend)
+    except KenpinError as exc:
+        session.error, session.kept, session.running = str(exc), instruction, False
+        return
+    with st.chat_message("assistant", avatar=ASSISTANT):
+        run_turn(session, runs, trace, instruction, t, picture=picture)
+
+
+def _guide(trace: Trace, turn: int, *, follow: bool) -> None:
+    key = focus_key(trace)
+
+    def show(step: int) -> None:
+        st.session_state[key] = step
+
+    guide(at=f"turn-{turn}", follow=follow, on_step=show)
+
+
+def _after(session: Session, trace: Trace, t: Texts) -> None:
+    """What may follow the last turn: an error with another try, or the rest of a turn that was interrupted."""
+    if session.error:
+        say_error(session.error)
+        again = t("after.retry", text=one_line(session.kept or "", most=60))
+        if session.kept and st.button(again, key="retry", icon=":material/refresh:"):
+            session.pending, session.kept, session.error = session.kept, None, None
+            st.rerun()
+    if trace.turns and trace.turns[-1].answer is None:
+        st.warning(t("after.interrupted", n=len(trace.turns[-1].steps)), icon=":material/pause_circle:")
+        if st.button(t("after.resume"), key="resume", type="primary", icon=":material/play_arrow:"):
+            session.running, session.error = True, None
+            st.rerun()
+    answer = trace.turns[-1].answer if trace.turns else None
+    asked = answer is not None and answer.kind == "question"
+    if asked and st.button(t("after.material"), key="give", icon=":material/inventory_2:"):
+        _carry(session, trace, subject=True)
+
+
+def _carry(session: Session, trace: Trace, *, subject: bool) -> None:
+    """Prepare another inspection with the same material: of the next part, or of this one with more material."""
+    draft = session.given.get(trace.id) or _material_of(trace)
+    said = trace.turns[-1].say if trace.turns else None
+    session.prepare()
+    session.draft = Draft(subject=draft.subject if subject else None, references=list(draft.references),
+                          good=list(draft.good), mm_per_px=draft.mm_per_px, criteria=draft.criteria)
+    session.kept = said if subject else None
+    st.rerun()
+
+
+def _material_of(trace: Trace) -> Draft:
+    first = trace.images[0]
+    return Draft(subject=_stored(first), references=[_stored(i) for i in trace.images[1:] if i.role == "reference"],
+                 mm_per_px=first.mm_per_px)
+
+
+def _stored(image: TraceImage) -> Upload:
+    return Upload(pixels=installation().pictures.get(image.sha256), sha256=image.upload_sha256 or image.sha256,
+                  name="", notes=image.notes)
