@@ -239,6 +239,25 @@ def test_recent_inspections_can_be_opened_again(page: AppTest, panel: bytes) -> 
     assert ":red-badge[:material/cancel: NG]" in texts(page)
 
 
+def test_a_bug_is_told_in_words_and_does_not_repeat_itself(page: AppTest, panel: bytes,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    from ui.screens import conversation
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise KeyError("a secret path")
+
+    page.run()
+    give(page, panel)
+    with monkeypatch.context() as patch:
+        patch.setattr(conversation, "run_turn", broken)
+        say(page, "Look for scratches.")
+    assert not page.exception
+    assert "server’s log" in page.error[0].value
+    assert "secret" not in texts(page)
+    page.run()
+    assert not page.error
+
+
 def test_the_next_part_keeps_the_material(page: AppTest, panel: bytes, golden: bytes) -> None:
     page.run()
     give(page, panel)
@@ -256,8 +275,7 @@ def test_the_next_part_keeps_the_material(page: AppTest, panel: bytes, golden: b
 
 def test_the_trace_can_be_taken_along(page: AppTest, panel: bytes) -> None:
     started(page, panel, "Look for scratches.")
-    (button,) = page.get("download_button")
-    assert button.label == "Trace (JSON)"
+    assert [button.label for button in page.get("download_button")] == ["Report", "Trace (JSON)"]
     assert json.loads(stored(page).model_dump_json())["version"] == 1
 
 

@@ -126,10 +126,11 @@ def _counted(result: Mapping[str, Any], t: Texts) -> str:
 
 
 def _checked(result: Mapping[str, Any], t: Texts) -> str:
-    if result["passed"]:
-        return t("outcome.quality_passed")
-    problems = ", ".join(t.known("problem", str(p)) for p in result.get("problems", ()))
-    return t("outcome.quality_failed") + (f": {problems}" if problems else "")
+    line = t("outcome.quality_passed" if result["passed"] else "outcome.quality_failed")
+    problems = ", ".join(t.known("problem", str(name)) for name in result.get("problems", ()))
+    noted = ", ".join(t.known("problem", str(name)) for name in result.get("warnings", ()))
+    line += f": {problems}" if problems else ""
+    return line + (f" · {t('outcome.noted')}: {noted}" if noted else "")
 
 
 def _scaled(result: Mapping[str, Any], t: Texts) -> str:
@@ -149,13 +150,17 @@ def _recalled(result: Mapping[str, Any], t: Texts) -> str:
     hits = result["hits"]
     if not hits:
         return t("outcome.no_cases")
-    return t("outcome.cases", n=len(hits)) + ": " + "; ".join(_case(hit, t) for hit in hits[:3])
+    return t("outcome.cases", n=len(hits))
 
 
-def _case(hit: Mapping[str, Any], t: Texts) -> str:
-    parts = [kind_words(str(hit["defect_type"]), t), plain(one_line(str(hit["cause"]), most=90)),
-             plain(one_line(str(hit["disposition"]), most=40))]
-    return f"{plain(str(hit['case_id']))} {hit['likeness']:.0%} " + ", ".join(filter(None, parts))
+def case_lines(hit: Mapping[str, Any], t: Texts) -> tuple[str, str]:
+    """A past case: what it is and how alike, and what is known of it. Its text is data."""
+    signed = t("case.signed", by=str(hit["signed_by"])) if hit.get("signed_by") else t("case.unsigned")
+    alike = t("case.likeness", share=f"{float(hit.get('likeness') or 0):.0%}")
+    name = plain(one_line(str(hit.get("case_id", ""))))
+    known = [(field, str(hit.get(field) or "")) for field in ("cause", "disposition", "note", "date")]
+    body = [f"{t(f'case.{field}')}: {plain(one_line(value, most=200))}" for field, value in known if value]
+    return (f"**{name}** · {kind_words(str(hit.get('defect_type', '')), t)} · {alike}", " · ".join([*body, signed]))
 
 
 def _viewed(result: Mapping[str, Any], t: Texts) -> str:

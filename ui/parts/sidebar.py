@@ -80,9 +80,9 @@ def _entry(trace_id: str, session: Session, t: Texts) -> None:
     made = trace.created.astimezone()
     when = plain(f"{made:%Y-%m-%d %H:%M} · {trace.planner.backend}")
     short = f"{made:%H:%M}" if made.date() == datetime.now().astimezone().date() else f"{made:%m-%d}"
-    label = f"{plain(one_line(said, most=28))} :small[:gray[{plain(short)}]]"
+    label = f":small[:gray[{plain(short)}]] {plain(one_line(said, most=60))}"
     if st.button(label, key=f"open-{trace_id}", icon=_icon(trace), type="tertiary", width="stretch", help=when,
-                 disabled=here):
+                 disabled=here, wrap=False):
         session.open(trace_id)
         st.rerun()
 

@@ -10,7 +10,7 @@ from kenpin.contracts.trace import Step, Turn
 from ui.backend import installation
 from ui.i18n import Texts
 from ui.parts.plain import anchor, one_line, plain
-from ui.parts.results import arguments, outcome, remark
+from ui.parts.results import arguments, case_lines, outcome, remark
 
 ICONS = {"ok": "check_circle", "refused": "block", "failed": "warning"}
 COLOURS = {"ok": "green", "refused": "orange", "failed": "red"}
@@ -57,6 +57,23 @@ def show_step(step: Step, t: Texts, *, live: bool = False) -> None:
         if said:
             st.caption(said)
         _evidence(step, t)
+        for hit in step.result.get("hits", ()) if step.tool == "recall" else ():
+            _case(hit, t)
+
+
+def _case(hit: dict[str, Any], t: Texts) -> None:
+    head, body = case_lines(hit, t)
+    left, right = st.columns([1, 4], vertical_alignment="center")
+    with left:
+        try:
+            picture = installation().pictures.read_file(str(hit.get("picture")))
+        except StoreError as exc:
+            st.caption(plain(str(exc)))
+        else:
+            st.image(picture, width="stretch", alt=one_line(str(hit.get("case_id")), most=60))
+    with right, st.container(gap=None):
+        st.markdown(head, help=plain(str(hit.get("source") or "")) or None)
+        st.caption(body)
 
 
 def _why(why: str, args: dict[str, Any], t: Texts) -> None:

@@ -1,6 +1,7 @@
 """The chat page."""
 
 import json
+import logging
 from pathlib import Path
 
 import streamlit as st
@@ -10,6 +11,7 @@ from ui.screens.conversation import show_conversation
 from ui.screens.prepare import show_prepare
 from ui.state import session
 
+LOG = logging.getLogger(__name__)
 STYLE = Path(__file__).parents[1] / "style.css"
 
 
@@ -21,7 +23,14 @@ def chat() -> None:
     # Streamlit's own word on upload buttons has no translation; ours takes its place.
     st.html(f"<style>:root {{ --kenpin-choose: {json.dumps(t.raw('upload.button'), ensure_ascii=False)}; }}</style>")
     show_sidebar(state, t)
-    if state.inspection is None:
-        show_prepare(state, t)
-    else:
-        show_conversation(state, t)
+    try:
+        if state.inspection is None:
+            show_prepare(state, t)
+        else:
+            show_conversation(state, t)
+    except Exception:
+        # A bug: its traceback goes into the server's log, and the engineer is told in words what to do. Streamlit's own
+        # signals (run anew, stop) are no `Exception` and pass.
+        state.running = False
+        LOG.exception("the chat page failed")
+        st.error(t("app.bug"), icon=":material/bug_report:")

@@ -1,9 +1,13 @@
 """An inspection under way: the picture on one side, the conversation with its steps and answers on the other."""
 
+import tempfile
+from pathlib import Path
+
 import streamlit as st
 
 from kenpin.contracts.errors import KenpinError, StoreError
 from kenpin.contracts.trace import Trace, TraceImage, Turn
+from kenpin.report import write_report
 from kenpin.security.uploads import Upload
 from ui.backend import inspector, installation, trace_of
 from ui.i18n import Texts
@@ -70,9 +74,19 @@ def _head(session: Session, trace: Trace, t: Texts) -> None:
         if st.button(t("head.material"), key="material", icon=":material/inventory_2:", type="tertiary",
                      help=t("head.material_help")):
             _carry(session, trace, subject=True)
-        st.download_button(t("head.download"), data=trace.model_dump_json(indent=1), key="download", type="tertiary",
+        st.download_button(t("head.report"), data=lambda: _report(trace, t), key="report", type="tertiary",
+                           file_name=f"kenpin-{trace.id}.html", mime="text/html", on_click="ignore",
+                           icon=":material/description:", help=t("head.report_help"))
+        st.download_button(t("head.download"), data=lambda: trace.model_dump_json(indent=1).encode(),
                            file_name=f"kenpin-{trace.id}.json", mime="application/json", on_click="ignore",
-                           icon=":material/download:", help=t("head.download_help"))
+                           key="download", type="tertiary", icon=":material/download:", help=t("head.download_help"))
+
+
+def _report(trace: Trace, t: Texts) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "report.html"
+        write_report(place, trace, installation().pictures, lang=t.lang)
+        return place.read_bytes()
 
 
 def _turns(trace: Trace, t: Texts, *, without_last: bool) -> None:
@@ -134,10 +148,24 @@ def _after(session: Session, trace: Trace, t: Texts) -> None:
         if st.button(t("after.resume"), key="resume", type="primary", icon=":material/play_arrow:"):
             session.running, session.error = True, None
             st.rerun()
+    _suggest(session, trace, t)
     answer = trace.turns[-1].answer if trace.turns else None
     asked = answer is not None and answer.kind == "question"
     if asked and st.button(t("after.material"), key="give", icon=":material/inventory_2:"):
         _carry(session, trace, subject=True)
+
+
+def _suggest(session: Session, trace: Trace, t: Texts) -> None:
+    """What else to try on a sample, as long as it was not said yet."""
+    draft = session.given.get(trace.id)
+    said = {turn.say for turn in trace.turns}
+    left = [text for text in (draft.suggestions.get(t.lang, []) if draft else []) if text not in said]
+    with st.container(key="suggestions", horizontal=True, gap="xsmall"):
+        for i, text in enumerate(left):
+            if st.button(plain(text), key=f"suggest-{len(trace.turns)}-{i}", icon=":material/arrow_outward:"):
+                session.pending = text
+                session.hear(text)
+                st.rerun()
 
 
 def _carry(session: Session, trace: Trace, *, subject: bool) -> None:
