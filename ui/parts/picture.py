@@ -9,7 +9,7 @@ from kenpin.contracts.view import Box, View
 from ui.i18n import Texts
 from ui.parts.plain import plain
 from ui.parts.results import UNITS, quantity
-from ui.parts.viewer import Mark, show_stored
+from ui.parts.viewer import Mark, show
 from ui.state import Session
 
 MOST = 60
@@ -149,8 +149,8 @@ def _switch(options: list[Focus], trace: Trace, t: Texts) -> Focus:
 
 
 def _draw(image: TraceImage, marks: Sequence[Mark], t: Texts, *, key: str) -> None:
-    show_stored(image.sha256, size=(image.width, image.height), marks=marks, t=t, key=key,
-                alt=t.raw("picture.alt", width=image.width, height=image.height, n=len(marks)))
+    show(image.sha256, size=(image.width, image.height), marks=marks, t=t, key=key,
+         alt=t.raw("picture.alt", width=image.width, height=image.height, n=len(marks)))
 
 
 def _caption(image: TraceImage, t: Texts) -> None:

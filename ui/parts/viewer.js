@@ -61,7 +61,9 @@ export default function ({ data, parentElement }) {
   svg.replaceChildren();
   svg.setAttribute("aria-label", data.alt);
   const image = node("image", { width: data.width, height: data.height, preserveAspectRatio: "none" }, svg);
-  image.setAttribute("href", data.src);
+  const fill = () => window.kenpinPictures?.has(data.key) && image.setAttribute("href", window.kenpinPictures.get(data.key));
+  window.addEventListener("kenpin-picture", fill);
+  fill();
   const marks = node("g", {}, svg);
   drawMarks(marks, data);
 
@@ -147,5 +149,8 @@ export default function ({ data, parentElement }) {
   else fit();
   setMarks(kept.marks);
   sized.observe(svg);
-  return () => sized.disconnect();
+  return () => {
+    sized.disconnect();
+    window.removeEventListener("kenpin-picture", fill);
+  };
 }

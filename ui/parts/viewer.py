@@ -24,6 +24,9 @@ _viewer = st.components.v2.component(
     "kenpin_viewer", html=(HERE / "viewer.html").read_text(encoding="utf-8"),
     css=(HERE / "viewer.css").read_text(encoding="utf-8"), js=(HERE / "viewer.js").read_text(encoding="utf-8"))
 
+_pictures = st.components.v2.component(
+    "kenpin_pictures", js=(HERE / "pictures.js").read_text(encoding="utf-8"), isolate_styles=False)
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -40,22 +43,20 @@ class Mark:
         return {"box": self.box, "label": self.label, "tone": self.tone, "outline": self.outline, "line": self.line}
 
 
-def show_stored(sha256: str, *, size: tuple[int, int], marks: Sequence[Mark], t: Texts, alt: str,
-                key: str) -> None:
-    """Show a stored picture of `size` (width, height) with marks."""
-    _show(_stored(sha256), name=sha256, size=size, marks=marks, t=t, alt=alt, key=key)
+def load_stored(sha256: str) -> None:
+    """Bring a stored picture to the browser. Sent once as long as it is called at the same place of the page."""
+    _pictures(key=f"picture-{sha256[:16]}", data={"name": sha256, "src": _stored(sha256)})
 
 
-def show_pixels(pixels: RgbImage, *, name: str, t: Texts, alt: str, key: str) -> None:
-    """Show (H, W, 3) uint8 RGB that is not stored yet; `name` tells one picture from the next."""
-    height, width = pixels.shape[:2]
-    _show(_encoded(name, pixels), name=name, size=(width, height), marks=(), t=t, alt=alt, key=key)
+def load_pixels(pixels: RgbImage, *, name: str) -> None:
+    """Bring (H, W, 3) uint8 RGB that is not stored yet to the browser; `name` tells one picture from the next."""
+    _pictures(key=f"picture-{name[:16]}", data={"name": name, "src": _encoded(name, pixels)})
 
 
-def _show(src: str, *, name: str, size: tuple[int, int], marks: Sequence[Mark], t: Texts, alt: str,
-          key: str) -> None:
+def show(name: str, *, size: tuple[int, int], marks: Sequence[Mark] = (), t: Texts, alt: str, key: str) -> None:
+    """Show a picture that was loaded under `name` (its sha256 if it is stored), `size` (width, height), with marks."""
     words = {word: t.raw(f"viewer.{word}") for word in ("in", "out", "fit", "toggle")}
-    _viewer(key=key, data={"src": src, "key": name, "width": size[0], "height": size[1], "alt": alt, "words": words,
+    _viewer(key=key, data={"key": name, "width": size[0], "height": size[1], "alt": alt, "words": words,
                            "marks": [mark.data() for mark in marks]})
 
 

@@ -23,6 +23,7 @@ def chat() -> None:
     # Streamlit's own word on upload buttons has no translation; ours takes its place.
     st.html(f"<style>:root {{ --kenpin-choose: {json.dumps(t.raw('upload.button'), ensure_ascii=False)}; }}</style>")
     show_sidebar(state, t)
+    trouble = st.empty()
     try:
         if state.inspection is None:
             show_prepare(state, t)
@@ -33,4 +34,4 @@ def chat() -> None:
         # signals (run anew, stop) are no `Exception` and pass.
         state.running = False
         LOG.exception("the chat page failed")
-        st.error(t("app.bug"), icon=":material/bug_report:")
+        trouble.error(t("app.bug"), icon=":material/bug_report:")

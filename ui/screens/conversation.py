@@ -18,6 +18,7 @@ from ui.parts.picture import focus_key, show_picture, show_scene
 from ui.parts.plain import one_line, plain
 from ui.parts.steps import show_steps, steps_label
 from ui.parts.uploads import say_error
+from ui.parts.viewer import load_stored
 from ui.state import Draft, Session
 
 USER, ASSISTANT = ":material/person:", ":material/troubleshoot:"
@@ -33,6 +34,9 @@ def show_conversation(session: Session, t: Texts) -> None:
         session.error = str(exc)
         st.rerun()
     _listen(session, trace, t)
+    with st.container(key="pixels"):
+        for image in trace.images:
+            load_stored(image.sha256)
     _head(session, trace, t)
     left, right = st.columns([5, 6], gap="medium")
     busy = session.pending is not None or session.running

@@ -14,7 +14,7 @@ from ui.parts.plain import one_line, plain
 from ui.parts.samples import FOLDER, Sample, samples, tile
 from ui.parts.sidebar import planner_name
 from ui.parts.uploads import TYPES, forget_files, photo, read_files, read_limits, say_error
-from ui.parts.viewer import show_pixels
+from ui.parts.viewer import load_pixels, show
 from ui.state import Draft, Session
 
 GENERIC = 4
@@ -114,11 +114,13 @@ def _bundled(name: str) -> Upload:
 
 
 def _ready(subject: Upload, session: Session, t: Texts) -> None:
+    with st.container(key="pixels"):
+        load_pixels(subject.pixels, name=subject.sha256)
     left, right = st.columns([6, 5], gap="large")
     with left:
         height, width = subject.pixels.shape[:2]
-        show_pixels(subject.pixels, name=subject.sha256, t=t, key=f"preview-{session.nonce}",
-                    alt=t.raw("picture.alt", width=width, height=height, n=0))
+        show(subject.sha256, size=(width, height), t=t, key=f"preview-{session.nonce}",
+             alt=t.raw("picture.alt", width=width, height=height, n=0))
         with st.container(horizontal=True, vertical_alignment="center"):
             name = plain(one_line(subject.name, most=60))
             words = (name, t("picture.size", width=width, height=height), *map(plain, subject.notes))
