@@ -16,6 +16,8 @@ MOST_POINTS = 8
 DIGITS = 4
 LEFT_OUT = frozenset({"outline", "outlines", "polygon", "contour", "hull", "mask", "path", "skeleton"})
 """Long shapes that no model can use."""
+ELSEWHERE = frozenset({"box", "boxes", "region", "picture"})
+"""What a past case says of its own picture."""
 BOXES = re.compile(r"(?:^|_)(?:box|boxes|place|shows?|rect|rects|region)$")
 POINTS = re.compile(
     r"(?:^|_)(?:points?|from|to|start|ends?|cent(?:er|re)s?|centroid|corners?|lines?|at|p\d|quad|tips?)$")
@@ -69,6 +71,10 @@ def compact(value: Any, frame: Frame, *, name: str = "") -> Any:
     if isinstance(value, str):
         return _short(frame.text_out(value) if name in SENTENCES else value)
     if isinstance(value, Mapping):
+        if "case_id" in value:
+            # A past case speaks of its own picture: its box has no place here, and its note is nobody's error message.
+            value = {"case_" + key if key in SENTENCES else key: item
+                     for key, item in value.items() if key not in ELSEWHERE}
         kept = {key: compact(item, frame, name=key) for key, item in value.items() if key not in LEFT_OUT}
         return {harmless(key): item for key, item in kept.items() if item not in (None, "", [], {})}
     for pattern, count, out in ((BOXES, 4, frame.box_out), (POINTS, 2, frame.point_out)):

@@ -223,6 +223,12 @@ def test_results_are_short_and_in_the_models_units() -> None:
     assert len(short["long"]) < 450
 
 
+def test_a_past_case_speaks_of_its_own_picture() -> None:
+    case = {"case_id": "c7", "box": [400, 200, 800, 400], "picture": "ab" * 32, "note": "like [400, 200, 800, 400]"}
+    short = compact({"cases": [case]}, Frame(4000, 2000, 1000, 1000))
+    assert short == {"cases": [{"case_id": "c7", "case_note": "like [400, 200, 800, 400]"}]}
+
+
 def test_an_error_speaks_of_the_models_numbers() -> None:
     content = '{"step": 2, "status": "refused", "error": "box [80, 120, 240, 240] lies outside view v3"}'
     assert told(content, Frame(800, 600, 1000, 1000)) == (
