@@ -16,8 +16,11 @@ LARGEST_SIDE = 1024
 """Pictures are reduced to this before they are described; less is kept of them anyway."""
 
 BACKBONE_BASELINE, FORM_BASELINE = 0.68, 0.96
-"""Cosines from which on two defects have something in common, with and without a backbone. With it, a likeness of 0.7
-and more meant the same type in nine of ten hits of bench/recall.py, 0.4 to 0.7 in three of five, less in one of seven."""
+"""Cosines from which on two defects have something in common, with and without a backbone.
+
+With it, a likeness of 0.7 and more meant the same type in nine of ten hits of bench/recall.py, 0.4 to 0.7 in three of
+five, less in one of seven.
+"""
 
 
 class OfflineEmbedder:
