@@ -17,8 +17,8 @@ SURE = 0.8
 """Confidence from which no other guess is tried."""
 ENOUGH = 0.45
 """Confidence from which two pictures count as aligned."""
-MOST_TURN, MOST_SCALE = 50.0, 2.0
-"""A transform that turns or scales more than this, beside the ratio of the sizes, is no alignment but a mishap."""
+MOST_SCALE = 2.0
+"""A transform that scales more than this, beside the ratio of the sizes, is no alignment but a mishap."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,8 @@ def refined(subject: GrayImage, reference: GrayImage, guess: Homography) -> Alig
     back = np.linalg.inv(down_subject)
     rest = float(np.median(np.hypot(*offsets[near].T))) / share if near.any() else 0.0
     return Alignment(matrix=_normal(back @ best[0] @ down_reference), likeness=best[1], residual=rest,
-                     points=_apply(back, points[near]) if near.any() else np.zeros((0, 2)), offsets=offsets[near] / share)
+                     points=_apply(back, points[near]) if near.any() else np.zeros((0, 2)),
+                     offsets=offsets[near] / share)
 
 
 def _normal(matrix: Homography) -> Homography:
