@@ -1,6 +1,7 @@
 """The installation behind the screens, opened once a process and shared by all sessions."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,8 @@ from kenpin.wiring import Kenpin, open_kenpin
 
 PLANNERS = ("embedded", "vllm")
 """Planners that the page offers."""
+PATIENCE = 300.0
+"""Seconds to wait for a turn that runs elsewhere."""
 
 
 def _open() -> Kenpin:
@@ -36,15 +39,23 @@ _busy: Callable[[], dict[str, threading.Lock]] = st.cache_resource(show_spinner=
 
 
 @contextmanager
-def turn_of(inspection: str) -> Iterator[None]:
-    """Hold an inspection while a turn of it runs, so that two windows never write the same one.
+def turn_of(inspection: str, *, waiting: Callable[[], object]) -> Iterator[None]:
+    """Hold an inspection while a turn of it runs, so that two runs of a page, or two windows, never write the same one.
 
+    A run of the page that was cut off by a click ends with the step that it is in; until then the next one waits here.
+
+    Args:
+        inspection: Id of the inspection.
+        waiting: Called now and then while another run holds it; a Streamlit call in it lets this run be cut off too.
     Raises:
-        StoreError: It is running elsewhere.
+        StoreError: It is still running elsewhere after `PATIENCE`.
     """
     lock = _busy().setdefault(inspection, threading.Lock())
-    if not lock.acquire(blocking=False):
-        raise StoreError("this inspection is running in another window; wait for it to end")
+    until = time.monotonic() + PATIENCE
+    while not lock.acquire(timeout=0.2):
+        waiting()
+        if time.monotonic() > until:
+            raise StoreError("this inspection is running in another window; wait for it to end")
     try:
         yield
     finally:

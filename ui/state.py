@@ -51,6 +51,8 @@ class Session:
     running: bool = False
     """A turn was started here and its end has not been seen: go on with it."""
     error: str | None = None
+    fresh: bool = True
+    """The page has not been drawn yet in this session."""
     nonce: int = 0
     """Part of the upload fields' keys; a new one empties them."""
 

@@ -55,7 +55,7 @@ def test_empty_page_offers_a_picture_and_names_the_planner(page: AppTest) -> Non
     page.run()
     assert not page.exception
     assert "What should be inspected?" in texts(page)
-    assert page.selectbox(key="planner").value == "embedded"
+    assert page.selectbox(key="planner-en").value == "embedded"
     assert [f.label for f in page.file_uploader] == ["Drop a picture here, paste it with Ctrl+V, or choose a file"]
 
 
@@ -189,13 +189,13 @@ def test_bad_criteria_are_refused_and_good_ones_named(page: AppTest, panel: byte
 
 def test_an_unreachable_planner_is_one_line_and_the_instruction_stays(page: AppTest, panel: bytes) -> None:
     page.run()
-    page.selectbox(key="planner").set_value("vllm").run()
+    page.selectbox(key="planner-en").set_value("vllm").run()
     give(page, panel)
     say(page, "Look for scratches.")
     assert not page.exception
     assert "no server answers" in page.error[0].value.replace("\\", "")
     assert "Look for scratches." in texts(page)
-    page.selectbox(key="planner").set_value("embedded").run()
+    page.selectbox(key="planner-en").set_value("embedded").run()
     page.button(key="send-kept").click().run()
     assert "NG" in texts(page)
 
@@ -288,3 +288,38 @@ def test_a_removed_sample_picture_leaves_the_material(page: AppTest, panel: byte
     page.run()
     say(page, "Compare with the golden sample")
     assert [image.role for image in stored(page).images] == ["subject"]
+
+
+def test_a_turn_that_a_click_cut_off_goes_on_by_itself(page: AppTest, panel: bytes) -> None:
+    from ui.backend import inspector
+
+    started(page, panel, "Look for scratches.")
+    events = inspector("embedded").say(stored(page).id, "Take your time")
+    for _ in range(3):
+        next(events)
+    events.close()
+    page.session_state["kenpin"].running = True
+    page.run()
+    assert not page.exception
+    assert stored(page).turns[-1].answer is not None
+    assert len(stored(page).turns) == 2
+
+
+def test_a_reload_comes_back_to_the_open_inspection(page: AppTest, panel: bytes) -> None:
+    from ui.state import Session
+
+    started(page, panel, "Look for scratches.")
+    assert page.query_params["inspection"] == stored(page).id
+    page.session_state["kenpin"] = Session()
+    page.run()
+    assert ":red-badge[:material/cancel: NG]" in texts(page)
+
+
+@pytest.mark.parametrize("asked", ["20200101T000000-00000000", "../../etc/passwd", "<b>"])
+def test_an_unknown_inspection_in_the_address_is_one_line(page: AppTest, asked: str) -> None:
+    page.query_params["inspection"] = asked
+    page.run()
+    assert not page.exception
+    assert len(page.error) == 1
+    assert "What should be inspected?" in texts(page)
+    assert "inspection" not in page.query_params

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.elements.lib.mutable_status_container import StatusContainer
 
 from agent.events import Event, StepDone, StepStarted, TurnEnded
 from agent.inspector import Inspector
@@ -25,8 +26,11 @@ def run_turn(session: Session, inspector: Inspector, trace: Trace, instruction: 
     """
     session.running, session.error = True, None
     try:
-        with turn_of(trace.id):
-            _follow(_events(inspector, trace.id, instruction), lambda: inspector.trace(trace.id), t, picture=picture)
+        with (st.status(t("live.thinking"), expanded=True) as status,
+              turn_of(trace.id, waiting=lambda: status.update(label=t("live.waiting")))):
+            status.update(label=t("live.thinking"), expanded=True)
+            events = _events(inspector, trace.id, instruction)
+            _follow(events, lambda: inspector.trace(trace.id), t, status, picture)
     except KenpinError as exc:
         session.error, session.kept = str(exc), instruction
     session.running = False
@@ -42,21 +46,21 @@ def _events(inspector: Inspector, inspection: str, instruction: str | None) -> I
         yield from inspector.say(inspection, instruction)
 
 
-def _follow(events: Iterator[Event], trace: Callable[[], Trace], t: Texts, *, picture: DeltaGenerator) -> None:
-    with st.status(t("live.thinking"), expanded=True) as status:
-        place = st.empty()
-        for event in events:
-            match event:
-                case StepStarted(n=n, tool=tool, why=why, args=args):
-                    status.update(label=t("live.step", n=n) + " " + tool_words(tool, t), expanded=True)
-                    with place.container():
-                        show_running(n, tool, why, args, t)
-                case StepDone(step=step):
-                    with place.container():
-                        show_step(step, t, live=True)
-                    if step.boxes or step.view:
-                        with picture.container():
-                            show_scene(trace(), step, t)
-                    place = st.empty()
-                case TurnEnded():
-                    status.update(label=t("live.ended"), state="complete")
+def _follow(events: Iterator[Event], trace: Callable[[], Trace], t: Texts, status: StatusContainer,
+            picture: DeltaGenerator) -> None:
+    place = st.empty()
+    for event in events:
+        match event:
+            case StepStarted(n=n, tool=tool, why=why, args=args):
+                status.update(label=t("live.step", n=n) + " " + tool_words(tool, t), expanded=True)
+                with place.container():
+                    show_running(n, tool, why, args, t)
+            case StepDone(step=step):
+                with place.container():
+                    show_step(step, t, live=True)
+                if step.boxes or step.view:
+                    with picture.container():
+                        show_scene(trace(), step, t)
+                place = st.empty()
+            case TurnEnded():
+                status.update(label=t("live.ended"), state="complete", expanded=True)

@@ -109,9 +109,26 @@ def _found(result: Mapping[str, Any], t: Texts) -> str:
     undecided = "" if result.get("decided", True) else " · " + t("outcome.undecided")
     if not found:
         return t("outcome.no_findings") + undecided
-    names = [f"{plain(f['id'])} {kind_words(f['type'], t)} ({f['score']:.2f})" for f in found[:SHOWN]]
+    names = [_finding(f, t) for f in found[:SHOWN]]
     more = f" … +{len(found) - SHOWN}" if len(found) > SHOWN else ""
     return t("outcome.findings", n=len(found)) + ": " + ", ".join(names) + plain(more) + undecided
+
+
+def _finding(found: Mapping[str, Any], t: Texts) -> str:
+    change = f", {kind_words(found['change'], t)}" if found.get("change") else ""
+    return f"{plain(found['id'])} {kind_words(found['type'], t)} ({found['score']:.2f}{change})"
+
+
+def _compared(result: Mapping[str, Any], t: Texts) -> str:
+    """Differences, and how the golden sample was laid over the picture."""
+    if not result.get("aligned", True):
+        return t("outcome.not_aligned")
+    if "confidence" not in result:
+        return _found(result, t)
+    x, y = result["shift_px"]
+    laid = t("outcome.aligned", sure=f"{result['confidence']:.0%}", x=number(round(x, 1)), y=number(round(y, 1)),
+             turn=number(round(result["turn_deg"], 2)), shared=f"{result['shared']:.0%}")
+    return f"{_found(result, t)} · {laid}"
 
 
 def _measured(result: Mapping[str, Any], t: Texts) -> str:
@@ -181,7 +198,7 @@ def _magnitude(value: float) -> int:
 
 
 _LINES: Mapping[str, Callable[[Mapping[str, Any], Texts], str]] = {
-    "detect": _found, "compare": _found, "measure": _measured, "count": _counted, "check_image": _checked,
+    "detect": _found, "compare": _compared, "measure": _measured, "count": _counted, "check_image": _checked,
     "calibrate": _scaled, "read_text": _read, "recall": _recalled, "crop": _viewed, "zoom": _viewed,
     "enhance": _enhanced,
 }

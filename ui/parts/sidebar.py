@@ -47,8 +47,10 @@ def _language(session: Session, t: Texts) -> None:
 
 def _planner(session: Session, t: Texts) -> None:
     known = list(dict.fromkeys((installation().settings.planner, *PLANNERS)))
-    chosen = st.selectbox(t("side.planner"), known, index=known.index(planner_name(session)), key="planner",
-                          format_func=lambda p: t.known("planner", p), help=t("side.planner_help"))
+    chosen = st.selectbox(t("side.planner"), known, index=known.index(planner_name(session)),
+                          # One field a language: a field keeps the words that it was first drawn with.
+                          key=f"planner-{t.lang}", format_func=lambda p: t.known("planner", p),
+                          help=t("side.planner_help"))
     session.planner = chosen
 
 

@@ -148,7 +148,8 @@ def _after(session: Session, trace: Trace, t: Texts) -> None:
             session.pending, session.kept, session.error = session.kept, None, None
             st.rerun()
     if trace.turns and trace.turns[-1].answer is None:
-        st.warning(t("after.interrupted", n=len(trace.turns[-1].steps)), icon=":material/pause_circle:")
+        last = max((step.n for step in trace.turns[-1].steps), default=0)
+        st.warning(t("after.interrupted", n=last), icon=":material/pause_circle:")
         if st.button(t("after.resume"), key="resume", type="primary", icon=":material/play_arrow:"):
             session.running, session.error = True, None
             st.rerun()
