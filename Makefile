@@ -4,6 +4,8 @@ UV_VERSION := 0.9.30
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := 1
+# A company's own certificates count too, where the machine has a certificate store.
+export UV_NATIVE_TLS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),1,0)
 
 .PHONY: help demo test test-browser test-slow lint types imports router manifest lock setup ui clean
 
@@ -17,8 +19,7 @@ $(VENV)/.synced: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else "Python 3.11 to 3.13 needed, this is " + sys.version.split()[0] + "; set PYTHON=")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --disable-pip-version-check install -q uv==$(UV_VERSION)
-	@cp -f requirements.lock $(VENV)/wanted.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $(VENV)/wanted.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
