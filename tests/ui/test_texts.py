@@ -33,7 +33,7 @@ def test_no_text_is_empty_or_untranslated() -> None:
     assert all(english.values())
     assert all(japanese.values())
     same = {k for k in english if english[k] == japanese[k]}
-    assert same <= {"picture.size", "picture.scale", "verdict.ok", "choice.px", "choice.mm"}
+    assert same <= {"picture.size", "picture.scale", "picture.scale_found", "verdict.ok", "choice.px", "choice.mm"}
 
 
 def test_every_key_is_used_and_every_used_key_exists() -> None:

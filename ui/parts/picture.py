@@ -1,6 +1,7 @@
 """The picture panel: what to draw on which upload, and the switch between answer, steps and samples."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -8,7 +9,7 @@ from kenpin.contracts.trace import Answer, Step, Trace, TraceImage, Turn
 from kenpin.contracts.view import Box, View
 from ui.i18n import Texts
 from ui.parts.plain import plain
-from ui.parts.results import UNITS, quantity
+from ui.parts.results import number, quantity
 from ui.parts.viewer import Mark, show
 from ui.state import Session
 
@@ -26,7 +27,7 @@ def show_picture(trace: Trace, session: Session, t: Texts) -> None:
     image, marks = scene(trace, _switch(options, trace, t))
     with place:
         _draw(image, marks, t, key=f"viewer-{session.nonce}")
-        _caption(image, t)
+        _caption(image, trace, t)
 
 
 def focus_key(trace: Trace) -> str:
@@ -40,7 +41,7 @@ def show_scene(trace: Trace, step: Step | None, t: Texts) -> None:
     with st.container():
         # Drawn once a step within one run of the page, so each has a key of its own.
         _draw(image, step_marks(trace, step) if step else (), t, key=f"viewer-live-{step.n if step else 0}")
-        _caption(image, t)
+        _caption(image, trace, t)
 
 
 def scene(trace: Trace, focus: Focus) -> tuple[TraceImage, Sequence[Mark]]:
@@ -60,7 +61,7 @@ def answer_marks(trace: Trace) -> tuple[Mark, ...]:
     turn = next((turn for turn in reversed(trace.turns) if turn.answer), None)
     if turn is None or turn.answer is None:
         return ()
-    marks = [*_findings(turn.answer), *_measures(turn)]
+    marks = _answered(turn, turn.answer)
     if not marks:
         marks = [mark for step in turn.steps if step.status == "ok" and _image(trace, step) is trace.images[0]
                  for mark in step_marks(trace, step)]
@@ -81,18 +82,17 @@ def step_marks(trace: Trace, step: Step) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-def _findings(answer: Answer) -> list[Mark]:
-    return [Mark(box=f.box, label=f"{f.id} {f.score:.2f}", tone="finding", outline=f.outline) for f in answer.findings]
-
-
-def _measures(turn: Turn) -> list[Mark]:
-    marks = []
+def _answered(turn: Turn, answer: Answer) -> list[Mark]:
+    """Findings, each with what was measured of it, and measures of anything else."""
+    marks = {f.id: Mark(box=f.box, label=f"{f.id} {f.score:.2f}", tone="finding", outline=f.outline)
+             for f in answer.findings}
     for step in turn.steps:
         if step.tool == "measure" and step.status == "ok" and step.boxes:
-            result = step.result
-            value = quantity(result["value"], UNITS.get(result["unit"], result["unit"]), result.get("uncertainty"))
-            marks.append(Mark(box=step.boxes[0], label=value, tone="step", line=_line(step)))
-    return marks
+            value = quantity(step.result["value"], step.result["unit"], step.result.get("uncertainty"))
+            name = str(step.result.get("of") or f"[{step.n}]")
+            held = marks.get(name, Mark(box=step.boxes[0], label=name))
+            marks[name] = replace(held, label=f"{held.label} · {value}", line=held.line or _line(step))
+    return list(marks.values())
 
 
 def _points(value: object) -> tuple[tuple[int, int], ...]:
@@ -153,8 +153,16 @@ def _draw(image: TraceImage, marks: Sequence[Mark], t: Texts, *, key: str) -> No
          alt=t.raw("picture.alt", width=image.width, height=image.height, n=len(marks)))
 
 
-def _caption(image: TraceImage, t: Texts) -> None:
-    parts = [t("picture.size", width=image.width, height=image.height)]
-    parts.append(t("picture.scale", scale=f"{image.mm_per_px:g}") if image.mm_per_px else t("picture.no_scale"))
+def _caption(image: TraceImage, trace: Trace, t: Texts) -> None:
+    parts = [t("picture.size", width=image.width, height=image.height), _scale(image, trace, t)]
     parts += [plain(note) for note in image.notes]
     st.caption(" · ".join(parts))
+
+
+def _scale(image: TraceImage, trace: Trace, t: Texts) -> str:
+    """The scale that numbers are in: the last one that a step found, or the one that was given."""
+    found = [step for turn in trace.turns for step in turn.steps
+             if step.tool == "calibrate" and step.status == "ok" and _image(trace, step) is image]
+    if found and found[-1].result.get("mm_per_px"):
+        return t("picture.scale_found", scale=number(found[-1].result["mm_per_px"]), n=found[-1].n)
+    return t("picture.scale", scale=f"{image.mm_per_px:g}") if image.mm_per_px else t("picture.no_scale")

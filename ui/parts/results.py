@@ -19,7 +19,7 @@ def number(value: object, *, digits: int = 4) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if float(value).is_integer() and abs(value) < 1e9:
-        return f"{value:.0f}"
+        return f"{int(value)}"
     return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 

@@ -54,7 +54,7 @@ def begin(session: Session, instruction: str) -> None:
 
 def _ask_line(session: Session, t: Texts) -> None:
     holder = t.raw("ask.first" if session.draft.subject is None else "ask.instruction")
-    given = st.chat_input(holder, key="say", accept_file=True, file_type=TYPES)
+    given = st.chat_input(holder, key="say-first", accept_file=True, file_type=TYPES)
     if not given:
         return
     session.error = None
