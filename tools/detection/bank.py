@@ -1,6 +1,5 @@
 """Oriented lines and round spots of several sizes, each judged against the clean surface's own extremes."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -11,17 +10,18 @@ from kenpin.contracts.view import Mask
 from tools.detection.field import Field, block_maxima, grid, learn_extremes
 
 ANGLES = 16
-LENGTHS = (16,)
+LENGTH = 16
+"""Of a piece of line, px of the level; a power of two."""
 FLANK = 4
 """Distance from a line to what it is compared with, px of the level."""
 PAD = 40
 UNITS = 4
-"""Integer steps per grey level while lines are summed: 32 of them, and their difference, fit 16 bits."""
+"""Integer steps per grey level while lines are summed: 16 of them, and their difference, fit 16 bits."""
 FLOOR = 0.07
 """Smallest spread of block maxima, grey levels: what differs by less than one level on average is never reported."""
 LINE_LEVELS = 3
 SPOT_LEVELS = 6
-TESTS = ANGLES * len(LENGTHS) * LINE_LEVELS + SPOT_LEVELS
+TESTS = 2 * ANGLES * LINE_LEVELS + SPOT_LEVELS
 
 Steps = NDArray[np.int16]
 """Grey levels in `UNITS` steps."""
@@ -44,27 +44,25 @@ def directions() -> list[tuple[float, float]]:
     return [(float(np.cos(a)), float(np.sin(a))) for a in np.arange(ANGLES) * np.pi / ANGLES]
 
 
-def line_sums(flat: Steps, stride: int, direction: tuple[float, float]) -> Iterator[tuple[int, int, Steps]]:
-    """Sums along lines that start at each pixel, for each of `LENGTHS`.
+def line_sums(flat: Steps, stride: int, direction: tuple[float, float]) -> tuple[int, Steps]:
+    """Sums along lines of `LENGTH` px that start at each pixel.
 
     Args:
         flat: Padded level, row by row, `stride` pixels a row.
         stride: Pixels a row.
         direction: Unit vector of the lines.
     Returns:
-        Length, offset from a line's start to its middle, and the sums; those that leave the array are not valid.
+        Offset from a line's start to its middle, and the sums; those that leave the array are not valid.
     Source: dyadic line sums (beamlets): each of two halves.
     """
     total, length = flat, 1
-    while length < max(LENGTHS):
+    while length < LENGTH:
         offset = round(direction[1] * length) * stride + round(direction[0] * length)
         ahead, behind = max(offset, 0), max(-offset, 0)
         grown = np.empty_like(flat)
         np.add(total[behind: len(flat) - ahead], total[ahead: len(flat) - behind], out=grown[behind: len(flat) - ahead])
         total, length = grown, length * 2
-        if length in LENGTHS:
-            middle = round(direction[1] * (length - 1) / 2) * stride + round(direction[0] * (length - 1) / 2)
-            yield length, middle, total
+    return round(direction[1] * (LENGTH - 1) / 2) * stride + round(direction[0] * (LENGTH - 1) / 2), total
 
 
 def ridge(sums: Steps, first: int, last: int, across: int) -> Steps:
@@ -79,7 +77,11 @@ def ridge(sums: Steps, first: int, last: int, across: int) -> Steps:
 
 
 def line_evidence(level: Field, hidden: Mask) -> Field:
-    """Evidence for lines at one level of the pyramid, (H, W) float32, at least 0."""
+    """Evidence for lines at one level of the pyramid, (H, W) float32, at least 0.
+
+    Each angle is asked twice: for one piece of line, and for two pieces in a row that both must show, which a spot
+    beside the line's end cannot do.
+    """
     height, width = level.shape
     soft = cv2.GaussianBlur(level, (0, 0), 0.7)
     steps = np.rint(np.clip(soft, -127, 127) * UNITS).astype(np.int16)
@@ -87,18 +89,19 @@ def line_evidence(level: Field, hidden: Mask) -> Field:
     stride, flat = padded.shape[1], padded.reshape(-1)
     best = np.zeros(level.shape, np.float32)
     shown = (~hidden).astype(np.int16)
+    margin = (LENGTH // 2 + 2) * stride
     for dx, dy in directions():
         side_x, side_y = round(dy * FLANK), round(dx * FLANK)
-        for length, middle, sums in line_sums(flat, stride, (dx, dy)):
-            margin = 10 * stride
-            first = PAD * stride - margin
-            half = ridge(sums, first - middle, first - middle + height * stride + 2 * margin, side_y * stride - side_x)
-            shift = round(dy * length / 2) * stride + round(dx * length / 2)
-            response = np.minimum(half[margin - shift: len(half) - margin - shift], half[margin + shift: len(half) - margin + shift])
-            for response in (half[margin: len(half) - margin], response):
-              response = response.reshape(height, stride)[:, PAD:PAD + width]
-              _clear_border(response, abs(side_x), abs(side_y))
-              _keep_largest(best, response * shown, 1.0 / (length * UNITS))
+        middle, sums = line_sums(flat, stride, (dx, dy))
+        first = PAD * stride - margin - middle
+        one = ridge(sums, first, first + height * stride + 2 * margin, side_y * stride - side_x)
+        shift = round(dy * LENGTH / 2) * stride + round(dx * LENGTH / 2)
+        end = len(one) - margin
+        two = np.minimum(one[margin - shift: end - shift], one[margin + shift: end + shift])
+        for response in (one[margin:end], two):
+            seen = response.reshape(height, stride)[:, PAD:PAD + width] * shown
+            _clear_border(seen, abs(side_x), abs(side_y))
+            _keep_largest(best, seen, 1.0 / (LENGTH * UNITS))
     return best
 
 

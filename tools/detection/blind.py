@@ -19,6 +19,8 @@ from tools.pixels.grey import grey
 FALSE_ALARMS = 0.02
 """Expected false regions on a clean picture at the threshold."""
 MOST_FINDINGS = 40
+LOCAL = 0.6
+"""Share of the threshold that is enough where good samples have already shown that something is unusual."""
 
 
 @dataclass(frozen=True)
@@ -85,35 +87,69 @@ def _faint(field: Field, hidden: Mask, limit: float) -> tuple[list[Spot], Field]
     return spots, best
 
 
+def _strong(fields: tuple[Field, Field, Field], limit: float) -> list[Spot]:
+    """What stands out pixel by pixel in brightness or, where it does not, in colour."""
+    bright, *colours = fields
+    smooth = cv2.GaussianBlur(bright, (0, 0), 1.0)
+    spots = strong_spots(cv2.GaussianBlur(bright, (0, 0), 0.5), smooth, _pixel_evidence(smooth), limit)
+    for colour in colours:
+        soft = cv2.GaussianBlur(colour, (0, 0), 2.0)
+        taken = painted(spots, bright.shape, margin=3)
+        spots += [s for s in strong_spots(soft, soft, _pixel_evidence(soft), limit)
+                  if cut(taken, s.box)[s.mask].mean() < 0.3]
+    return spots
+
+
+def _described(spots: list[Spot], fields: tuple[Field, Field, Field]) -> tuple[Found, ...]:
+    bright, red, blue = fields
+    found = []
+    for plain in spots:
+        spot = _coloured(plain, red, blue)
+        shape = shape_of(spot)
+        kind, score = kind_of(spot, shape, bright.shape, softness(bright, spot, shape))
+        found.append(Found(spot, shape, kind, score))
+    return tuple(found)
+
+
+def local_search(pixels: RgbImage, inside: Mask, margin: int) -> list[Found]:
+    """What stands out in and around an area that is known to be unusual, so weaker evidence is enough.
+
+    Args:
+        pixels: (h, w, 3) uint8 RGB around the area, both sides at least 48 px.
+        inside: (h, w) bool, the area.
+        margin: How far regions may reach beyond it, px.
+    """
+    fields = channels(pixels)
+    bright = fields[0]
+    limit = LOCAL * threshold(bright.shape)
+    strong = _strong(fields, limit)
+    hidden = painted(strong, bright.shape, margin=4)
+    faint, heat = _faint(filled(bright, hidden), hidden, limit)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin | 1, margin | 1))
+    near = cv2.dilate(inside.astype(np.uint8), disc) > 0
+    spots = joined([s for s in strong + faint if cut(near, s.box)[s.mask].mean() > 0.5], heat)
+    best = max((s.strength for s in spots), default=0.0)
+    return list(_described([s for s in spots if s.strength >= 0.5 * best], fields))
+
+
 def search(pixels: RgbImage) -> Search:
     """Find what stands out on a surface.
 
     Args:
         pixels: (H, W, 3) uint8 RGB, both sides at least 48 px.
     """
-    bright, red, blue = channels(pixels)
+    fields = channels(pixels)
+    bright = fields[0]
     limit = threshold(bright.shape)
-    smooth = cv2.GaussianBlur(bright, (0, 0), 1.0)
-    evidence = _pixel_evidence(smooth)
-    strong = strong_spots(cv2.GaussianBlur(bright, (0, 0), 0.5), smooth, evidence, limit)
-    for colour in (red, blue):
-        soft = cv2.GaussianBlur(colour, (0, 0), 2.0)
-        taken = painted(strong, bright.shape, margin=3)
-        strong += [s for s in strong_spots(soft, soft, _pixel_evidence(soft), limit)
-                   if cut(taken, s.box)[s.mask].mean() < 0.3]
-    first = sort_out(strong, bright.shape)
+    first = sort_out(_strong(fields, limit), bright.shape)
     hidden = painted([*first.defects, *first.belongs], bright.shape, margin=4)
     for area in first.areas:
         cut(hidden, grown(area, 4, bright.shape))[:] = True
     faint, heat = _faint(filled(bright, hidden), hidden, limit)
     spots = [s for s in joined(first.defects + faint, heat) if s.strength >= 1][:MOST_FINDINGS]
-    covered = hidden | painted(spots, bright.shape, margin=4)
-    found = []
     for spot in spots:
-        spot = _coloured(spot, red, blue)
-        shape = shape_of(spot)
-        kind, score = kind_of(spot, shape, bright.shape, softness(bright, spot, shape))
-        found.append(Found(spot, shape, kind, score))
         region = cut(heat, spot.box)
         region[spot.mask] = np.maximum(region[spot.mask], spot.strength)
-    return Search(tuple(found), heat, evenness(filled(bright, covered), covered, grey(pixels).astype(np.float32)), first)
+    covered = hidden | painted(spots, bright.shape, margin=4)
+    even = evenness(filled(bright, covered), covered, grey(pixels).astype(np.float32))
+    return Search(_described(spots, fields), heat, even, first)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import Mask
+from tools.pixels.grey import robust_sigma
 
 Field = NDArray[np.float32]
 """(H, W) float32."""
@@ -33,7 +34,8 @@ def light(grey: Field) -> Field:
     ys, xs = np.mgrid[-1:1:complex(small.shape[0]), -1:1:complex(small.shape[1])]
     terms = np.stack([xs**i * ys**j for i in range(4) for j in range(4 - i)], axis=-1).reshape(-1, 10)
     values = small.reshape(-1).astype(np.float64)
-    weights = (np.abs(values - np.median(values)) <= 3 * 1.4826 * np.median(np.abs(values - np.median(values))) + 1e-6) * 1.0
+    centre = float(np.median(values))
+    weights = (np.abs(values - centre) <= 3 * robust_sigma(values) + 1e-6).astype(np.float64)
     fitted = values
     for _ in range(8):
         scaled = terms * weights[:, None]

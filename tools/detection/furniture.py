@@ -1,4 +1,4 @@
-"""What belongs on a surface although it stands out: lettering, labels, markers, holes and slots, the part's own border."""
+"""What belongs on a surface although it stands out: lettering, labels, markers, holes and slots, the part's border."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from tools.detection.shapes import Shape, shape_of
 from tools.detection.spots import Spot
 
 WORD_STROKES = 1.8
-"""Strokes over diagonal from which a region counts as characters grown together; a crack has 1.4."""
+"""Strokes over diagonal from which a region counts as characters grown together; a crack has up to 1.4."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Sorted:
 
 
 def _inside(inner: Box, outer: Box) -> bool:
-    return outer[0] - 3 <= inner[0] and outer[1] - 3 <= inner[1] and inner[2] <= outer[2] + 3 and inner[3] <= outer[3] + 3
+    low = outer[0] - 3 <= inner[0] and outer[1] - 3 <= inner[1]
+    return low and inner[2] <= outer[2] + 3 and inner[3] <= outer[3] + 3
 
 
 def _size(box: Box) -> tuple[int, int]:

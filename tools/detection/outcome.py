@@ -15,8 +15,8 @@ Mode = Literal["none", "few", "good"]
 
 REASONS = {
     "plain_surface": "The surface is plain, so what stands out from it can be found without good samples.",
-    "textured_even": "The surface is evenly textured, so what stands out from it can be found without good samples.",
-    "marks_left_out": "The surface is even; lettering, labels and repeated clean shapes on it were set apart, not judged.",
+    "textured_even": "The surface is evenly textured, so what stands out can be found without good samples.",
+    "marks_left_out": "The surface is even; lettering, labels and repeated clean shapes on it were set apart.",
     "structured": "The picture shows structure that cannot be told from defects without good samples; register a few.",
     "too_many": "So many regions stand out that this is structure rather than defects; register a few good samples.",
     "blurred": "The picture has no fine detail, so a small defect would not show; take a sharp one.",

@@ -44,7 +44,7 @@ def outline(spot: Spot) -> NDArray[np.int32]:
     framed = np.pad(spot.mask, 1).astype(np.uint8)
     contours, _ = cv2.findContours(framed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     largest = max(contours, key=cv2.contourArea) if contours else np.zeros((1, 1, 2), np.int32)
-    return np.asarray(largest.reshape(-1, 2) + (spot.box[0] - 1, spot.box[1] - 1), np.int32)
+    return np.asarray(largest.reshape(-1, 2) + np.array(spot.box[:2]) - 1, np.int32)
 
 
 def _filled(spot: Spot) -> NDArray[np.bool_]:

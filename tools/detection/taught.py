@@ -1,0 +1,111 @@
+"""A whole inspection by comparison with good samples: where the picture strays from them, and by how much."""
+
+import cv2
+import numpy as np
+
+from kenpin.contracts.verdict import DefectType
+from kenpin.contracts.view import Box, Mask, RgbImage
+from tools.detection.alone import polygon, reduced, scaled
+from tools.detection.backbone import patches
+from tools.detection.blind import Found, local_search
+from tools.detection.field import Field
+from tools.detection.memory import STRANGE, Memory, memory_of
+from tools.detection.outcome import Inspection, Region
+from tools.detection.shapes import outline
+from tools.detection.spots import components, cut, grown
+
+SEEN_AREA = 1_000_000
+"""At most so many pixels go through the network."""
+DECIDING = 4
+"""Good samples from which a threshold is trusted."""
+STEEP = 8.0
+"""How fast the score leaves 0.5 with the distance over the threshold; good pictures spread by about 0.07."""
+DRAWN = 8
+"""Hot areas, strongest first, whose border is looked for on the pixels."""
+
+
+def score_of(ratio: float) -> float:
+    """Distance over the threshold to 0..1, 0.5 at the threshold."""
+    return float(1 / (1 + max(ratio, 1e-3) ** -STEEP))
+
+
+def heat_of(pixels: RgbImage, memory: Memory) -> tuple[Field, float]:
+    """Distance of each cell from the good samples over their threshold, and the middle cell's over theirs."""
+    height, width = pixels.shape[:2]
+    factor = min(memory.factor, float(np.sqrt(SEEN_AREA / (height * width))))
+    apart = memory.distances(patches(pixels, factor))
+    return np.asarray(apart / memory.threshold, np.float32), float(np.median(apart)) / max(memory.middle, 1e-6)
+
+
+def hot_areas(heat: Field) -> list[tuple[Box, Mask, float]]:
+    """Areas past the threshold, each down to half way between its peak and the picture's middle."""
+    usual = float(np.median(heat))
+    areas = []
+    for box, mask, peak in components(heat >= 0.9, heat, 1.0):
+        level = max(0.9, usual + 0.5 * (peak - usual))
+        areas.append((box, np.asarray(mask & (cut(heat, box) >= level)), peak))
+    return areas
+
+
+def _as_region(found: Found, corner: tuple[int, int], score: float) -> Region:
+    box = found.spot.box
+    moved = (box[0] + corner[0], box[1] + corner[1], box[2] + corner[0], box[3] + corner[1])
+    return Region(kind=found.kind, kind_score=found.kind_score, score=score, box=moved,
+                  outline=polygon(outline(found.spot)) + corner, area=found.shape.area, length=found.shape.length,
+                  width=found.shape.width)
+
+
+def _rough(box: Box, mask: Mask, score: float) -> Region:
+    """A hot area without a border on the pixels: the area itself."""
+    ys, xs = np.nonzero(mask)
+    x0, y0, x1, y1 = (int(v) for v in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    points = max(contours, key=cv2.contourArea).reshape(-1, 2).astype(np.int32)
+    sides = sorted((x1 - x0, y1 - y0))
+    return Region(kind=DefectType.OTHER, kind_score=0.3, score=score,
+                  box=(box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1),
+                  outline=polygon(points) + np.array(box[:2]), area=float(mask.sum()),
+                  length=float(sides[1]), width=float(sides[0]))
+
+
+def drawn_regions(pixels: RgbImage, heat: Field, cell: int) -> list[Region]:
+    """Findings with borders taken from the pixels where they show, from the heat where they do not.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        heat: (H, W) float32, 1 at the threshold.
+        cell: Side of a patch in px of `pixels`.
+    """
+    regions = []
+    for i, (box, mask, peak) in enumerate(hot_areas(heat)):
+        score = score_of(peak)
+        wide = grown(box, max(2 * cell, 48), heat.shape)
+        near: list[Found] = []
+        if i < DRAWN and min(wide[2] - wide[0], wide[3] - wide[1]) >= 48:
+            inside = np.zeros((wide[3] - wide[1], wide[2] - wide[0]), bool)
+            dx, dy = box[0] - wide[0], box[1] - wide[1]
+            inside[dy:dy + mask.shape[0], dx:dx + mask.shape[1]] = mask
+            near = local_search(np.ascontiguousarray(cut(pixels, wide)), inside, cell)
+        regions += [_as_region(f, wide[:2], score) for f in near] or [_rough(box, mask, score)]
+    return sorted(regions, key=lambda r: -r.score)
+
+
+def inspect_taught(pixels: RgbImage, good: tuple[RgbImage, ...]) -> Inspection:
+    """Inspect a picture by comparison with good samples.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB. Never written to.
+        good: One or more good samples, (H, W, 3) uint8 RGB, taken as this picture was.
+    """
+    memory = memory_of(good)
+    cells, strangeness = heat_of(pixels, memory)
+    small, factor = reduced(pixels)
+    heat = cv2.resize(cells, small.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    cell = max(1, round(small.shape[1] / cells.shape[1]))
+    regions = tuple(scaled(r, factor, pixels.shape) for r in drawn_regions(small, heat, cell))
+    peak = float(cells.max())
+    enough = len(good) >= DECIDING
+    strange = strangeness > STRANGE
+    code = "samples_differ" if strange else "good_samples" if enough else "few_samples"
+    return Inspection(regions, np.asarray(heat, np.float32), score_of(peak), enough and not strange, code,
+                      "good" if enough else "few", len(good), "like the good samples" if not strange else "unlike them")
