@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from agent.evidence import JUDGED, SEARCHES, Evidence, Judgement
 from agent.grounding import cited, contradicts, unverified
 from agent.language.context import in_context
 from agent.language.limits import said_limits
-from agent.policy import SEARCHES, Evidence, Judgement, judge
+from agent.policy import judge
 from agent.record import Recorder
 from agent.state import Setup, State
 from agent.wording import reply
@@ -23,20 +24,28 @@ def conclude_turn(state: State, recorder: Recorder) -> tuple[dict[str, Any], Ans
     steps = [Step.model_validate(step) for step in state["steps"]]
     earlier = [Step.model_validate(step) for turn in state["turns"] for step in turn["steps"]]
     answer = _answer(state, setup, steps, earlier, recorder.limit(state))
-    turn = Turn(say=state["say"], steps=tuple(steps), answer=answer, sent=tuple(state["sent"]),
-                ms=round(state["spent_ms"], 1))
+    turn = Turn(
+        say=state["say"], steps=tuple(steps), answer=answer, sent=tuple(state["sent"]), ms=round(state["spent_ms"], 1)
+    )
     return {"turns": [turn.model_dump(mode="json")], "steps": [], "sent": []}, answer
 
 
 def _answer(state: State, setup: Setup, steps: list[Step], earlier: list[Step], limit: str | None) -> Answer:
     ending = state["ending"]
-    findings, measures = _findings(steps, earlier, ending), _measures(steps)
+    findings, measures = _findings(state, steps, earlier), _measures(steps)
     if ending is None:
         return _cut_off(state, setup, steps, findings, measures, limit or "limit.unknown")
     args = ending["args"]
     if ending["tool"] == "ask":
-        return Answer(kind="question", text=args["question"], verdict=None, rule=None, findings=findings,
-                      measures=measures, cites=cited(args["question"]))
+        return Answer(
+            kind="question",
+            text=args["question"],
+            verdict=None,
+            rule=None,
+            findings=findings,
+            measures=measures,
+            cites=cited(args["question"]),
+        )
     text = str(args["text"])
     if args["kind"] == "refusal":
         return Answer(kind="refusal", text=text, verdict=None, rule=None, cites=cited(text))
@@ -51,51 +60,113 @@ def _answer(state: State, setup: Setup, steps: list[Step], earlier: list[Step], 
         outcome = Judgement(Verdict.UNCERTAIN, outcome.rule, (*outcome.reasons, f"claim.contradicts:{claim}"))
     if claims and outcome.verdict is None:
         outcome = Judgement(Verdict.UNCERTAIN, "grounding", tuple(f"claim.unverified:{claim}" for claim in claims))
-    return Answer(kind="answer", text=text, verdict=outcome.verdict, rule=outcome.rule, findings=findings,
-                  measures=measures, cites=cited(text), unverified=claims, reasons=outcome.reasons)
+    return Answer(
+        kind="answer",
+        text=text,
+        verdict=outcome.verdict,
+        rule=outcome.rule,
+        findings=findings,
+        measures=measures,
+        cites=cited(text),
+        unverified=claims,
+        reasons=outcome.reasons,
+    )
 
 
 def _only_about_part(outcome: Judgement, findings: tuple[Finding, ...], args: dict[str, Any]) -> bool:
-    """"No scratches found" may stand beside an open or bad verdict that rests on something else the answer names."""
+    """ "No scratches found" may stand beside an open or bad verdict that rests on something else the answer names."""
     return outcome.verdict is Verdict.UNCERTAIN or bool(set(args["about"]) & {f.id for f in findings})
 
 
-def _cut_off(state: State, setup: Setup, steps: list[Step], findings: tuple[Finding, ...],
-             measures: tuple[Measure, ...], limit: str) -> Answer:
+def _cut_off(
+    state: State,
+    setup: Setup,
+    steps: list[Step],
+    findings: tuple[Finding, ...],
+    measures: tuple[Measure, ...],
+    limit: str,
+) -> Answer:
     text = reply("cut_off", setup.lang, state["say"], limit=limit, last=steps[-1] if steps else None)
-    return Answer(kind="answer", text=text, verdict=Verdict.UNCERTAIN, rule="limits", findings=findings,
-                  measures=measures, cites=cited(text), reasons=(limit,))
+    return Answer(
+        kind="answer",
+        text=text,
+        verdict=Verdict.UNCERTAIN,
+        rule="limits",
+        findings=findings,
+        measures=measures,
+        cites=cited(text),
+        reasons=(limit,),
+    )
 
 
 def _words(state: State) -> list[str]:
     return [*(turn["say"] for turn in state["turns"]), state["say"]]
 
 
-def _evidence(state: State, setup: Setup, steps: list[Step], earlier: list[Step], findings: tuple[Finding, ...],
-              measures: tuple[Measure, ...], *, asked: bool) -> Evidence:
+def _evidence(
+    state: State,
+    setup: Setup,
+    steps: list[Step],
+    earlier: list[Step],
+    findings: tuple[Finding, ...],
+    measures: tuple[Measure, ...],
+    *,
+    asked: bool,
+) -> Evidence:
     said = said_limits(state["say"])
     measured = [s for s in (*earlier, *steps) if s.tool == "measure" and s.status == "ok"]
     last = {"result": measured[-1].result} if measured else None
     limits: tuple[Criterion, ...] = in_context(said.limits, last) or (setup.criteria.limits if setup.criteria else ())
-    subject = {key for key, view in state["views"].items() if view["source"] == "v0"}
-    checks = [s for s in (*earlier, *steps) if s.tool == "check_image" and s.status == "ok" and s.view in subject]
-    return Evidence(steps=steps, findings=findings, measures=measures, limits=limits, only=said.only, ignore=said.ignore,
-                    labels={key: str(region["label"]) for key, region in state["regions"].items()},
-                    quality=checks[-1] if checks else None, asked=asked)
+    other = {s.n for s in steps if s.tool in JUDGED and not _of_subject(s, state)}
+    checks = [s for s in (*earlier, *steps) if s.tool == "check_image" and s.status == "ok" and _whole(s)]
+    return Evidence(
+        steps=[s for s in steps if s.n not in other],
+        findings=findings,
+        measures=[m for m in measures if m.step not in other],
+        limits=limits,
+        only=said.only,
+        ignore=said.ignore,
+        labels={key: str(region["label"]) for key, region in state["regions"].items()},
+        quality=checks[-1] if checks else None,
+        asked=asked,
+        altered=frozenset(s.n for s in steps if state["views"].get(_looked_at(s), {}).get("altered")),
+    )
 
 
-def _findings(steps: list[Step], earlier: list[Step], ending: dict[str, Any] | None) -> tuple[Finding, ...]:
-    """Findings of this turn's searches, and earlier ones that the answer says it is about."""
+def _looked_at(step: Step) -> str:
+    """The view that a step worked on, which is another one than the view that it made."""
+    return str(step.args.get("view", "v0"))
+
+
+def _of_subject(step: Step, state: State) -> bool:
+    """Whether a step looked at the subject; what is true of a golden sample says nothing about the part."""
+    return step.status != "ok" or state["views"].get(_looked_at(step), {}).get("source", "v0") == "v0"
+
+
+def _whole(step: Step) -> bool:
+    """Whether a quality check looked at the whole subject as uploaded: a sharp corner does not make a sharp picture."""
+    return _looked_at(step) == "v0" and step.args.get("box") is None
+
+
+def _findings(state: State, steps: list[Step], earlier: list[Step]) -> tuple[Finding, ...]:
+    """Findings on the subject: of this turn's searches, and earlier ones that the answer says it is about."""
+    ending = state["ending"]
     about = set(ending["args"].get("about", ())) if ending else set()
     found: dict[str, Finding] = {}
     for step in (*earlier, *steps):
-        if step.tool in SEARCHES and step.status == "ok":
+        if step.tool in SEARCHES and step.status == "ok" and _of_subject(step, state):
             for data in step.result.get("findings", ()):
                 if step in steps or data["id"] in about:
                     found[data["id"]] = Finding(
-                        id=data["id"], type=data["type"], box=data["box"], score=data["score"],
-                        type_score=data.get("type_score"), outline=data.get("outline", ()),
-                        area_px=data.get("area_px"), steps=(step.n,))
+                        id=data["id"],
+                        type=data["type"],
+                        box=data["box"],
+                        score=data["score"],
+                        type_score=data.get("type_score"),
+                        outline=data.get("outline", ()),
+                        area_px=data.get("area_px"),
+                        steps=(step.n,),
+                    )
     return tuple(sorted(found.values(), key=lambda f: -f.score))
 
 
@@ -105,9 +176,21 @@ def _measures(steps: list[Step]) -> tuple[Measure, ...]:
         if step.status != "ok":
             continue
         if step.tool == "measure":
-            measures.append(Measure(step=step.n, **{key: step.result.get(key) for key in (
-                "quantity", "value", "unit", "uncertainty", "of")}))
+            measures.append(
+                Measure(
+                    step=step.n,
+                    **{key: step.result.get(key) for key in ("quantity", "value", "unit", "uncertainty", "of")},
+                )
+            )
         elif step.tool == "count":
-            measures.append(Measure(quantity="count", value=step.result["count"], unit="", uncertainty=0.0,
-                                    of=step.result.get("what"), step=step.n))
+            measures.append(
+                Measure(
+                    quantity="count",
+                    value=step.result["count"],
+                    unit="",
+                    uncertainty=0.0,
+                    of=step.result.get("what"),
+                    step=step.n,
+                )
+            )
     return tuple(measures)

@@ -15,7 +15,7 @@ DEFECTS = frozenset(DefectType)
 
 def check_once(job: Job) -> Steps:
     """Check the picture once a conversation, before anything is judged on it."""
-    if any(d.tool == "check_image" and d.ok for d in job.done) or _checked_before(job):
+    if any(d.tool == "check_image" and d.ok and _whole(d.args) for d in job.done) or _checked_before(job):
         return
     done = yield from job.call("check_image", job.why("check_image"), view="v0")
     if done.ok and not done.result["passed"]:
@@ -24,10 +24,15 @@ def check_once(job: Job) -> Steps:
 
 def _checked_before(job: Job) -> bool:
     return any(
-        r["tool"] == "check_image" and r.get("status") == "ok" and r["args"].get("view", "v0") == "v0"
+        r["tool"] == "check_image" and r.get("status") == "ok" and _whole(r["args"])
         for turn in job.situation.past
         for r in turn.results
     )
+
+
+def _whole(args: dict[str, Any]) -> bool:
+    """Only a check of the whole picture as uploaded can back a verdict (see `agent.conclude`)."""
+    return bool(args.get("view", "v0") == "v0" and not args.get("box"))
 
 
 def search(job: Job) -> Steps:
