@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from agent.state import Setup, State
 from kenpin.contracts.errors import ToolInputError
@@ -57,7 +58,7 @@ class StateDesk:
         return Picture(view=view, pixels=self._pictures.get(view.sha256))
 
 
-def region_from(data: Mapping[str, object]) -> Region:
+def region_from(data: Mapping[str, Any]) -> Region:
     """A region back from its JSON form."""
-    outline = tuple((int(x), int(y)) for x, y in data["outline"])  # type: ignore[attr-defined]
-    return Region(**{**data, "box": tuple(data["box"]), "outline": outline})  # type: ignore[arg-type,call-overload]
+    outline = tuple((int(x), int(y)) for x, y in data["outline"])
+    return Region(**{**data, "box": tuple(data["box"]), "outline": outline})

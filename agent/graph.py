@@ -14,11 +14,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from agent.conclude import conclude_turn
-from agent.desk import StateDesk
 from agent.events import StepDone, StepStarted, TurnEnded
 from agent.planners.base import Planner
 from agent.record import Recorder
-from agent.state import State
+from agent.state import State, first_step
 from agent.toolcall import Call
 from kenpin.contracts.trace import Step
 
@@ -35,8 +34,11 @@ def build(planner: Planner, recorder: Recorder, checkpointer: BaseCheckpointSave
         message = planner.model.invoke(request.messages)
         message = planner.read(message, state, desk)
         update: dict[str, Any] = {
-            "messages": [message], "planned": state["planned"] + 1,
-            "sent": [*state["sent"], *request.sent], "spent_ms": state["spent_ms"] + _since(start)}
+            "messages": [message],
+            "planned": state["planned"] + 1,
+            "sent": [*state["sent"], *request.sent],
+            "spent_ms": state["spent_ms"] + _since(start),
+        }
         if not message.tool_calls:
             update["messages"] = [message, *recorder.remind(message)]
             update["invalid"] = state["invalid"] + 1
@@ -94,7 +96,6 @@ class _Progress:
     @property
     def number(self) -> int:
         """Number of the next step."""
-        from agent.state import first_step
         return first_step(self.state)
 
     def add(self, step: Step, message: ToolMessage, learnt: dict[str, Any]) -> None:
@@ -103,7 +104,8 @@ class _Progress:
         self.state["invalid"] = 0 if step.status == "ok" else self.state["invalid"] + 1
         for name, table in self._tables.items():
             table.update(learnt.get(name, {}))
-            self.state[name] = {**self.state[name], **learnt.get(name, {})}  # type: ignore[literal-required]
+        self.state["views"] = {**self.state["views"], **learnt.get("views", {})}
+        self.state["regions"] = {**self.state["regions"], **learnt.get("regions", {})}
         if "scale" in learnt:
             self.state["scale"] = learnt["scale"]
 
@@ -111,9 +113,16 @@ class _Progress:
         self.state["ending"] = ending
 
     def update(self, *, spent_ms: float) -> dict[str, Any]:
-        kept = ("steps", "invalid", "scale", "ending")
-        return {"messages": self._messages, "spent_ms": spent_ms, **self._tables,
-                **{key: self.state[key] for key in kept}}  # type: ignore[literal-required]
+        state = self.state
+        return {
+            "messages": self._messages,
+            "spent_ms": spent_ms,
+            **self._tables,
+            "steps": state["steps"],
+            "invalid": state["invalid"],
+            "scale": state["scale"],
+            "ending": state["ending"],
+        }
 
 
 def _calls(message: AnyMessage) -> list[Call]:

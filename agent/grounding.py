@@ -16,7 +16,9 @@ IDENTIFIER = re.compile(r"^[fotv]\d+$")
 SENTENCE = re.compile(r"(?<=[.!?。！？])(?!\d)\s*|\n+")
 CLAIMS_OK = re.compile(
     r"\b(?:no (?:visible |other )?(?:defects?|anomal\w+|scratch\w*|cracks?)|defect[- ]free|pass(?:es|ed)?|acceptable|is ok)\b"
-    r"|異常(?:は)?(?:なし|あり?ません|ない)|(?:傷|欠陥|不良)は(?:なし|ありません|ない)|合格(?!基準|判定)|良品です", re.IGNORECASE)
+    r"|異常(?:は)?(?:なし|あり?ません|ない)|(?:傷|欠陥|不良)は(?:なし|ありません|ない)|合格(?!基準|判定)|良品です",
+    re.IGNORECASE,
+)
 
 
 def cited(text: str) -> tuple[int, ...]:
@@ -66,7 +68,10 @@ def _claims(sentence: str) -> Iterator[str]:
 
 def _supported(claim: str, sources: Sequence[Step], free: set[float], said: str) -> bool:
     strings = [s.casefold() for step in sources for s in _strings(step.result)]
-    if any(claim.casefold() in s for s in strings) or claim.casefold() in unicodedata.normalize("NFKC", said).casefold():
+    if (
+        any(claim.casefold() in s for s in strings)
+        or claim.casefold() in unicodedata.normalize("NFKC", said).casefold()
+    ):
         return True
     values = numbers_in(claim)
     pool = free | {abs(v) for step in sources for v in _numbers([step.result, step.args])}

@@ -64,8 +64,15 @@ class Inspector:
         """Store the pictures and return the id of a new inspection."""
         setup, views = self._setup(material, inspection_id or new_id())
         scale = None if material.mm_per_px is None else Scale(material.mm_per_px, origin="configured").__dict__
-        state = {"setup": setup.model_dump(mode="json"), "messages": [], "regions": {}, "scale": scale, "turns": [],
-                 "views": {v.id: v.model_dump(mode="json") for v in views}, **_clean("")}
+        state = {
+            "setup": setup.model_dump(mode="json"),
+            "messages": [],
+            "regions": {},
+            "scale": scale,
+            "turns": [],
+            "views": {v.id: v.model_dump(mode="json") for v in views},
+            **_clean(""),
+        }
         self._graph.update_state(_config(setup.id), state, as_node="conclude")
         self._save(setup.id)
         return setup.id
@@ -81,7 +88,9 @@ class Inspector:
         if not text:
             raise InstructionRefused("the instruction is empty; say what to look at, for instance: Look for scratches.")
         if len(text) > MAX_INSTRUCTION:
-            raise InstructionRefused(f"the instruction has {len(text)} characters; at most {MAX_INSTRUCTION}, shorten it")
+            raise InstructionRefused(
+                f"the instruction has {len(text)} characters; at most {MAX_INSTRUCTION}, shorten it"
+            )
         snapshot = self._graph.get_state(_config(inspection_id))
         if not snapshot.values:
             raise StoreError(f"there is no inspection {inspection_id!r}")
@@ -104,8 +113,14 @@ class Inspector:
         if values["steps"]:
             open_steps = tuple(Step.model_validate(step) for step in values["steps"])
             turns.append(Turn(say=values["say"], steps=open_steps))
-        return Trace(id=setup.id, created=datetime.fromisoformat(setup.created), planner=self.planner.info,
-                     images=setup.images, views=tuple(values["views"].values()), turns=tuple(turns))
+        return Trace(
+            id=setup.id,
+            created=datetime.fromisoformat(setup.created),
+            planner=self.planner.info,
+            images=setup.images,
+            views=tuple(values["views"].values()),
+            turns=tuple(turns),
+        )
 
     def _run(self, inspection_id: str, update: dict[str, Any] | None) -> Iterator[Event]:
         ended: TurnEnded | None = None
@@ -126,16 +141,39 @@ class Inspector:
         photos = [(Role.SUBJECT, material.subject), *((Role.REFERENCE, photo) for photo in material.references)]
         for number, (role, photo) in enumerate(photos):
             height, width = photo.pixels.shape[:2]
-            view = View(id=f"v{number}", source=f"v{number}", kind=ViewKind.UPLOAD, role=role, width=width, height=height,
-                        sha256=self.recorder.pictures.put(photo.pixels))
+            view = View(
+                id=f"v{number}",
+                source=f"v{number}",
+                kind=ViewKind.UPLOAD,
+                role=role,
+                width=width,
+                height=height,
+                sha256=self.recorder.pictures.put(photo.pixels),
+            )
             views.append(view)
-            images.append(TraceImage(id=view.id, role=role.value, sha256=view.sha256, width=width, height=height,
-                                     upload_sha256=photo.upload_sha256, notes=photo.notes,
-                                     mm_per_px=material.mm_per_px if role is Role.SUBJECT else None))
+            images.append(
+                TraceImage(
+                    id=view.id,
+                    role=role.value,
+                    sha256=view.sha256,
+                    width=width,
+                    height=height,
+                    upload_sha256=photo.upload_sha256,
+                    notes=photo.notes,
+                    mm_per_px=material.mm_per_px if role is Role.SUBJECT else None,
+                )
+            )
         good = tuple(self.recorder.pictures.put(photo.pixels) for photo in material.good)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        return Setup(id=inspection_id, created=created, lang=material.lang, product=material.product,
-                     images=tuple(images), good=good, criteria=material.criteria), views
+        return Setup(
+            id=inspection_id,
+            created=created,
+            lang=material.lang,
+            product=material.product,
+            images=tuple(images),
+            good=good,
+            criteria=material.criteria,
+        ), views
 
 
 def answer_of(events: Iterator[Event]) -> Answer:

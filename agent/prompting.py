@@ -47,7 +47,7 @@ def _words() -> dict[str, dict[str, str]]:
 
 
 def word(name: str, lang: str) -> str:
-    """A name of the trade (`scratch`, `q.blur`, `i.measure`) in one language; a name that is not in the list as it is."""
+    """A name of the trade (`scratch`, `q.blur`, `i.measure`) in one language; a name not in the list as it is."""
     return _words().get(name, {}).get(lang, name)
 
 

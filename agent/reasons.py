@@ -15,5 +15,9 @@ def explain(code: str, lang: str) -> str:
     if key.startswith(("claim.", "limit.")):
         return render(f"reason.{key}", lang, a=rest, b="")
     first, _, second = rest.partition(":")
-    names = ", ".join(word(f"q.{name}", lang) for name in second.split("+")) if key.startswith("quality") else word(second, lang)
+    names = (
+        ", ".join(word(f"q.{name}", lang) for name in second.split("+"))
+        if key.startswith("quality")
+        else word(second, lang)
+    )
     return render(f"reason.{key}", lang, a=first, b=names)

@@ -80,7 +80,9 @@ class Recorder:
             case ToolDone():
                 return self._done(call, outcome, desk, number)
 
-    def _done(self, call: Call, done: ToolDone, desk: StateDesk, number: int) -> tuple[Step, ToolMessage, dict[str, Any]]:
+    def _done(
+        self, call: Call, done: ToolDone, desk: StateDesk, number: int
+    ) -> tuple[Step, ToolMessage, dict[str, Any]]:
         start = time.perf_counter()
         report, learnt = done.report, _learnt(done.report, number)
         view_id = done.args.view if isinstance(done.args, OnView) else None
@@ -93,17 +95,35 @@ class Recorder:
         if report.boxes:
             evidence.append(self._drawn(report, desk, view_id))
         evidence += [self.pictures.put(pixels, lossless=False) for pixels in report.evidence]
-        step = Step(n=number, tool=call.tool, why=call.why, args=_without_why(done.args.model_dump(mode="json")),
-                    status="ok", result=report.result.model_dump(mode="json"), boxes=report.boxes, view=view_id,
-                    evidence=tuple(evidence), ms=round(done.ms + (time.perf_counter() - start) * 1000, 2))
+        step = Step(
+            n=number,
+            tool=call.tool,
+            why=call.why,
+            args=_without_why(done.args.model_dump(mode="json")),
+            status="ok",
+            result=report.result.model_dump(mode="json"),
+            boxes=report.boxes,
+            view=view_id,
+            evidence=tuple(evidence),
+            ms=round(done.ms + (time.perf_counter() - start) * 1000, 2),
+        )
         return step, _message(call, step), learnt
 
     def _store(self, made: NewView, desk: StateDesk) -> View:
         height, width = made.pixels.shape[:2]
         number = 1 + max(int(key[1:]) for key in desk.views)
-        return View(id=f"v{number}", source=made.parent.source, parent=made.parent.id, kind=made.kind,
-                    role=made.parent.role, sha256=self.pictures.put(made.pixels), width=width, height=height,
-                    to_source=made.to_source, altered=made.altered or made.parent.altered)
+        return View(
+            id=f"v{number}",
+            source=made.parent.source,
+            parent=made.parent.id,
+            kind=made.kind,
+            role=made.parent.role,
+            sha256=self.pictures.put(made.pixels),
+            width=width,
+            height=height,
+            to_source=made.to_source,
+            altered=made.altered or made.parent.altered,
+        )
 
     def _drawn(self, report: Report, desk: StateDesk, view_id: str | None) -> str:
         """The original with the step's boxes on it."""
@@ -112,10 +132,20 @@ class Recorder:
         labels = [names.get(box, "") for box in report.boxes]
         return self.pictures.put(draw_boxes(desk.picture(source).pixels, report.boxes, labels=labels), lossless=False)
 
-    def _refused(self, call: Call, number: int, reason: str, *, ms: float = 0.0,
-                 status: str = "refused") -> tuple[Step, ToolMessage, dict[str, Any]]:
-        step = Step.model_validate({"n": number, "tool": call.tool, "why": call.why, "args": _without_why(call.args),
-                                    "status": status, "error": reason, "ms": ms})
+    def _refused(
+        self, call: Call, number: int, reason: str, *, ms: float = 0.0, status: str = "refused"
+    ) -> tuple[Step, ToolMessage, dict[str, Any]]:
+        step = Step.model_validate(
+            {
+                "n": number,
+                "tool": call.tool,
+                "why": call.why,
+                "args": _without_why(call.args),
+                "status": status,
+                "error": reason,
+                "ms": ms,
+            }
+        )
         return step, _message(call, step), {}
 
 
@@ -145,5 +175,9 @@ def _message(call: Call, step: Step) -> ToolMessage:
     content |= {"error": step.error} if step.error else {"result": step.result}
     if step.view:
         content["view"] = step.view
-    return ToolMessage(content=json.dumps(content, ensure_ascii=False), tool_call_id=call.id, name=call.tool,
-                       status="success" if step.status == "ok" else "error")
+    return ToolMessage(
+        content=json.dumps(content, ensure_ascii=False),
+        tool_call_id=call.id,
+        name=call.tool,
+        status="success" if step.status == "ok" else "error",
+    )

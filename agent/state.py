@@ -1,4 +1,4 @@
-"""Typed state of one inspection. Plain data only: a checkpoint is written after each step, and pictures stay outside."""
+"""Typed state of one inspection. Plain data only: a checkpoint is written after each step; pictures stay outside."""
 
 import operator
 from typing import Annotated, Any, TypedDict

@@ -9,15 +9,21 @@ import typer
 
 from kenpin.contracts.errors import KenpinError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
-                  help="Kenpin (検品): ask about a picture of a part; get an answer with every step and its evidence.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Kenpin (検品): ask about a picture of a part; get an answer with every step and its evidence.",
+)
 cases_app = typer.Typer(no_args_is_help=True, help="Past defect cases.")
 app.add_typer(cases_app, name="cases")
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
 LangOption = Annotated[Literal["auto", "en", "ja"], typer.Option("--lang", help="Language of the answer.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout, and nothing else there.")]
-ReferenceOption = Annotated[list[Path] | None, typer.Option("--reference", help="Golden sample; may be given several times.")]
+ReferenceOption = Annotated[
+    list[Path] | None, typer.Option("--reference", help="Golden sample; may be given several times.")
+]
 GoodOption = Annotated[Path | None, typer.Option("--good", help="Folder of a few good samples.")]
 ScaleOption = Annotated[float | None, typer.Option("--mm-per-px", help="Millimetres per pixel.")]
 CriteriaOption = Annotated[Path | None, typer.Option("--criteria", help="Criteria file (YAML).")]
@@ -37,12 +43,21 @@ def _console(*, err: bool = False) -> Any:
 
 
 @app.command()
-def inspect(image: Path, instruction: str, reference: ReferenceOption = None, good: GoodOption = None,
-            mm_per_px: ScaleOption = None, criteria: CriteriaOption = None, planner: PlannerOption = None,
-            as_json: JsonOption = False, lang: LangOption = "auto",
-            report: Annotated[Path | None, typer.Option("--report", help="Write a self-contained HTML report.")] = None,
-            fail_on: Annotated[Literal["ng", "uncertain"] | None, typer.Option(
-                "--fail-on", help="Exit 1 on ng, or on ng and uncertain.")] = None) -> None:
+def inspect(
+    image: Path,
+    instruction: str,
+    reference: ReferenceOption = None,
+    good: GoodOption = None,
+    mm_per_px: ScaleOption = None,
+    criteria: CriteriaOption = None,
+    planner: PlannerOption = None,
+    as_json: JsonOption = False,
+    lang: LangOption = "auto",
+    report: Annotated[Path | None, typer.Option("--report", help="Write a self-contained HTML report.")] = None,
+    fail_on: Annotated[
+        Literal["ng", "uncertain"] | None, typer.Option("--fail-on", help="Exit 1 on ng, or on ng and uncertain.")
+    ] = None,
+) -> None:
     """Look at one picture and answer one instruction."""
     from agent.inspector import answer_of
     from kenpin.session import material
@@ -70,9 +85,16 @@ def inspect(image: Path, instruction: str, reference: ReferenceOption = None, go
 
 
 @app.command()
-def chat(image: Path, reference: ReferenceOption = None, good: GoodOption = None, mm_per_px: ScaleOption = None,
-         criteria: CriteriaOption = None, planner: PlannerOption = None, lang: LangOption = "auto",
-         resume: Annotated[str | None, typer.Option("--resume", help="Id of an inspection to go on with.")] = None) -> None:
+def chat(
+    image: Path,
+    reference: ReferenceOption = None,
+    good: GoodOption = None,
+    mm_per_px: ScaleOption = None,
+    criteria: CriteriaOption = None,
+    planner: PlannerOption = None,
+    lang: LangOption = "auto",
+    resume: Annotated[str | None, typer.Option("--resume", help="Id of an inspection to go on with.")] = None,
+) -> None:
     """Talk about one picture in the terminal. An empty line or Ctrl-D ends it."""
     from kenpin.contracts.errors import InstructionRefused
     from kenpin.session import material
@@ -81,8 +103,9 @@ def chat(image: Path, reference: ReferenceOption = None, good: GoodOption = None
     kenpin = _open(planner=planner)
     console = _console()
     inspector, screen = kenpin.inspector(), Screen(console, lang=lang)
-    inspection = resume or inspector.start(material(image, references=reference or (), good=good, mm_per_px=mm_per_px,
-                                                    criteria=criteria, lang=lang))
+    inspection = resume or inspector.start(
+        material(image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang)
+    )
     screen.planner(inspector.planner.info)
     console.print(f"[dim]inspection {inspection}[/dim]")
     if resume:
@@ -101,9 +124,11 @@ def chat(image: Path, reference: ReferenceOption = None, good: GoodOption = None
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 8501,
-       address: Annotated[str, typer.Option(help="Address to bind to; loopback unless told otherwise.")] = "127.0.0.1",
-       planner: PlannerOption = None) -> None:
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 8501,
+    address: Annotated[str, typer.Option(help="Address to bind to; loopback unless told otherwise.")] = "127.0.0.1",
+    planner: PlannerOption = None,
+) -> None:
     """Open the chat page."""
     from kenpin.config import read_settings
     from kenpin.launch import run_ui
@@ -112,8 +137,12 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 8501,
 
 
 @app.command()
-def evaluate(suite: Path, planner: PlannerOption = None, as_json: JsonOption = False,
-             require: Annotated[float | None, typer.Option("--require", help="Exit 1 below this pass rate.")] = None) -> None:
+def evaluate(
+    suite: Path,
+    planner: PlannerOption = None,
+    as_json: JsonOption = False,
+    require: Annotated[float | None, typer.Option("--require", help="Exit 1 below this pass rate.")] = None,
+) -> None:
     """Run a suite of conversations and count what passed."""
     import tempfile
 
@@ -136,8 +165,13 @@ def evaluate(suite: Path, planner: PlannerOption = None, as_json: JsonOption = F
         out.print(rates(outcome.groups))
         for failure in outcome.failures:
             flag = " wrong action" if failure["wrong_action"] else ""
-            out.print(f"{failure['id']} turn {failure['turn']}: missed {', '.join(failure['missed'])}{flag}: {failure['say']}", markup=False)
-        out.print(f"{outcome.passed} of {outcome.turns} turns passed ({outcome.rate:.1%}), {outcome.wrong_actions} wrong actions")
+            out.print(
+                f"{failure['id']} turn {failure['turn']}: missed {', '.join(failure['missed'])}{flag}: {failure['say']}",
+                markup=False,
+            )
+        out.print(
+            f"{outcome.passed} of {outcome.turns} turns passed ({outcome.rate:.1%}), {outcome.wrong_actions} wrong actions"
+        )
     if require is not None and outcome.rate < require:
         raise typer.Exit(1)
 
@@ -153,7 +187,9 @@ def doctor(planner: PlannerOption = None, as_json: JsonOption = False) -> None:
     else:
         out = _console()
         for f in findings:
-            out.print(f"{'✓' if f.ok else '✗'} {f.what}: {f.says}" + (f" → {f.remedy}" if f.remedy else ""), markup=False)
+            out.print(
+                f"{'✓' if f.ok else '✗'} {f.what}: {f.says}" + (f" → {f.remedy}" if f.remedy else ""), markup=False
+            )
     if any(f.vital and not f.ok for f in findings):
         raise typer.Exit(3)
 
@@ -165,10 +201,15 @@ def cases_list(as_json: JsonOption = False) -> None:
 
 
 @cases_app.command("search")
-def cases_search(words: Annotated[str | None, typer.Argument(help="Words to look for.")] = None,
-                 picture: Annotated[Path | None, typer.Option("--picture", help="A picture to look for.")] = None,
-                 product: str | None = None, defect_type: str | None = None, disposition: str | None = None,
-                 k: int = 5, as_json: JsonOption = False) -> None:
+def cases_search(
+    words: Annotated[str | None, typer.Argument(help="Words to look for.")] = None,
+    picture: Annotated[Path | None, typer.Option("--picture", help="A picture to look for.")] = None,
+    product: str | None = None,
+    defect_type: str | None = None,
+    disposition: str | None = None,
+    k: int = 5,
+    as_json: JsonOption = False,
+) -> None:
     """Search by words, by picture, or both."""
     from kenpin.contracts.case import CaseQuery
     from kenpin.session import photo
@@ -181,7 +222,9 @@ def cases_search(words: Annotated[str | None, typer.Argument(help="Words to look
 
 
 @cases_app.command("add")
-def cases_add(folder: Annotated[Path, typer.Argument(help="Folder with cases.jsonl and its pictures, as `export` writes it.")]) -> None:
+def cases_add(
+    folder: Annotated[Path, typer.Argument(help="Folder with cases.jsonl and its pictures, as `export` writes it.")],
+) -> None:
     """Add cases from a folder."""
     from kenpin.cases.portable import import_cases
 
@@ -210,8 +253,10 @@ def _show_cases(cases: list[tuple[Any, float | None]], *, as_json: bool) -> None
 
     table = Table("id", "product", "type", "cause", "disposition", "likeness")
     for case, likeness in cases:
-        table.add_row(*(escape(t) for t in (case.id, case.product, case.defect_type, case.cause, case.disposition)),
-                      "" if likeness is None else f"{likeness:.2f}")
+        table.add_row(
+            *(escape(t) for t in (case.id, case.product, case.defect_type, case.cause, case.disposition)),
+            "" if likeness is None else f"{likeness:.2f}",
+        )
     _console().print(table)
 
 

@@ -10,7 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kenpin.contracts.errors import FileRefused
 from kenpin.contracts.verdict import Criteria, Criterion, Op
 
-UNITS = {"mm": "mm", "px": "px", "mm2": "mm2", "mm²": "mm2", "px2": "px2", "px²": "px2", "deg": "deg", "°": "deg", "": ""}
+UNITS = {
+    "mm": "mm",
+    "px": "px",
+    "mm2": "mm2",
+    "mm²": "mm2",
+    "px2": "px2",
+    "px²": "px2",
+    "deg": "deg",
+    "°": "deg",
+    "": "",
+}
 
 
 class _Limit(BaseModel):
@@ -69,8 +79,13 @@ def _criterion(limit: _Limit, revision: str, origin: str) -> Criterion:
     unit = unicodedata.normalize("NFC", limit.unit).strip()
     if unit not in UNITS:
         raise FileRefused(f"{origin}: unit {limit.unit!r} is not known; use {', '.join(filter(None, UNITS))}")
-    common = {"of": limit.defect or limit.of, "quantity": limit.quantity, "unit": UNITS[unit], "revision": revision,
-              "origin": origin}
+    common = {
+        "of": limit.defect or limit.of,
+        "quantity": limit.quantity,
+        "unit": UNITS[unit],
+        "revision": revision,
+        "origin": origin,
+    }
     match (limit.min, limit.max, limit.equal):
         case (None, None, float(value)):
             return Criterion(op=Op.EQ, value=value, **common)
@@ -80,4 +95,6 @@ def _criterion(limit: _Limit, revision: str, origin: str) -> Criterion:
             return Criterion(op=Op.GE, value=low, **common)
         case (float(low), float(high), None) if low <= high:
             return Criterion(op=Op.BETWEEN, value=low, upper=high, **common)
-    raise FileRefused(f"{origin}: the limit on {common['of'] or ''} {limit.quantity} needs max, min (not above max) or equal")
+    raise FileRefused(
+        f"{origin}: the limit on {common['of'] or ''} {limit.quantity} needs max, min (not above max) or equal"
+    )

@@ -15,7 +15,11 @@ SAMPLES = Path(__file__).parent / "samples"
 ROUNDS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
     ("fabric_stain.jpg", None, ("Is there anything wrong with this fabric?", "Any similar cases?")),
     ("fabric_clean.png", None, ("シミがないか検査して",)),
-    ("panel.png", "panel_golden.png", ("How long is the scratch? The black marker is 15 mm wide. Reject scratches over 25 mm.",)),
+    (
+        "panel.png",
+        "panel_golden.png",
+        ("How long is the scratch? The black marker is 15 mm wide. Reject scratches over 25 mm.",),
+    ),
 )
 
 
@@ -31,8 +35,11 @@ def run(console: Console) -> None:
             console.print(f"\n[bold]> {say}[/bold]")
             screen.follow(inspector.say(inspection, say), say)
     console.rule()
-    console.print("Your own picture:  .venv/bin/kenpin inspect PICTURE \"Look for scratches.\"\n"
-                  "The chat page:     make ui    (then open http://127.0.0.1:8501)", markup=False)
+    console.print(
+        'Your own picture:  .venv/bin/kenpin inspect PICTURE "Look for scratches."\n'
+        "The chat page:     make ui    (then open http://127.0.0.1:8501)",
+        markup=False,
+    )
 
 
 def main() -> None:

@@ -45,8 +45,13 @@ def _roots() -> Iterator[Finding]:
     owners = packages_distributions()
     for root in ROOTS:
         others = sorted(set(owners.get(root, ())) - {"kenpin"})
-        yield Finding(f"package {root}", not others, f"also owned by {', '.join(others)}" if others else "belongs to kenpin",
-                      f"uninstall {', '.join(others)} or use a separate environment" if others else "", vital=bool(others))
+        yield Finding(
+            f"package {root}",
+            not others,
+            f"also owned by {', '.join(others)}" if others else "belongs to kenpin",
+            f"uninstall {', '.join(others)} or use a separate environment" if others else "",
+            vital=bool(others),
+        )
 
 
 def _home(settings: Settings) -> Finding:
@@ -54,8 +59,16 @@ def _home(settings: Settings) -> Finding:
         settings.home.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(settings.home).free / 2**30
     except OSError as exc:
-        return Finding("data folder", False, f"{settings.home}: {exc.strerror}", "set KENPIN_HOME to a writeable folder", vital=True)
-    return Finding("data folder", free > 1, f"{settings.home}, {free:.0f} GiB free", "" if free > 1 else "free some space")
+        return Finding(
+            "data folder",
+            False,
+            f"{settings.home}: {exc.strerror}",
+            "set KENPIN_HOME to a writeable folder",
+            vital=True,
+        )
+    return Finding(
+        "data folder", free > 1, f"{settings.home}, {free:.0f} GiB free", "" if free > 1 else "free some space"
+    )
 
 
 def _parts(kenpin: Kenpin) -> Iterator[Finding]:
@@ -69,5 +82,7 @@ def _planner(kenpin: Kenpin) -> Finding:
     try:
         info = kenpin.inspector().planner.info
     except KenpinError as exc:
-        return Finding(f"planner {kenpin.settings.planner}", False, str(exc), "or choose --planner embedded", vital=True)
+        return Finding(
+            f"planner {kenpin.settings.planner}", False, str(exc), "or choose --planner embedded", vital=True
+        )
     return Finding(f"planner {info.backend}", True, f"{info.model}, prompt {info.prompt}")

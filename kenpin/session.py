@@ -34,15 +34,28 @@ def good_samples(folder: Path) -> list[Photo]:
     return [photo(path) for path in files]
 
 
-def material(image: Path, *, references: Iterable[Path] = (), good: Path | None = None, mm_per_px: float | None = None,
-             criteria: Path | None = None, lang: str = "auto") -> Material:
+def material(
+    image: Path,
+    *,
+    references: Iterable[Path] = (),
+    good: Path | None = None,
+    mm_per_px: float | None = None,
+    criteria: Path | None = None,
+    lang: str = "auto",
+) -> Material:
     """What an inspection starts from, read from files."""
     if mm_per_px is not None and not 1e-6 <= mm_per_px <= 1000:
         raise FileRefused(f"--mm-per-px {mm_per_px:g}: expected millimetres per pixel between 0.000001 and 1000")
     read = read_criteria(criteria) if criteria else None
-    return Material(subject=photo(image), references=[photo(path) for path in references],
-                    good=good_samples(good) if good else (), mm_per_px=mm_per_px, criteria=read, lang=lang,
-                    product=read.product if read else None)
+    return Material(
+        subject=photo(image),
+        references=[photo(path) for path in references],
+        good=good_samples(good) if good else (),
+        mm_per_px=mm_per_px,
+        criteria=read,
+        lang=lang,
+        product=read.product if read else None,
+    )
 
 
 class SuiteTalker:

@@ -48,8 +48,10 @@ class Screen:
         mark = {"ok": "[green]✓[/green]", "refused": "[yellow]–[/yellow]", "failed": "[red]✗[/red]"}[step.status]
         boxes = f" {len(step.boxes)} □" if step.boxes else ""
         view = f" → {step.view}" if step.view and step.view != step.args.get("view", "v0") else ""
-        self._console.print(f" {mark} [bold]\\[{step.n}][/bold] {escape(word(step.tool, lang))}{view}{boxes} "
-                            f"[dim]{step.ms:.0f} ms · {escape(step.why)}[/dim]")
+        self._console.print(
+            f" {mark} [bold]\\[{step.n}][/bold] {escape(word(step.tool, lang))}{view}{boxes} "
+            f"[dim]{step.ms:.0f} ms · {escape(step.why)}[/dim]"
+        )
         if step.error:
             self._console.print(f"     [yellow]{escape(step.error)}[/yellow]")
 
@@ -57,8 +59,10 @@ class Screen:
         """Show how a turn ended."""
         self._console.print()
         if answer.verdict:
-            self._console.print(f"[{STYLES[answer.verdict]}] {word(f'v.{answer.verdict}', lang)} [/]"
-                                f" [dim]{escape(answer.rule or '')}[/dim]")
+            self._console.print(
+                f"[{STYLES[answer.verdict]}] {word(f'v.{answer.verdict}', lang)} [/]"
+                f" [dim]{escape(answer.rule or '')}[/dim]"
+            )
         elif answer.kind != "answer":
             self._console.print(f"[bold cyan]{'?' if answer.kind == 'question' else '—'}[/]", end=" ")
         self._console.print(escape(answer.text))

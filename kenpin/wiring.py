@@ -36,8 +36,12 @@ class Kenpin:
         from kenpin.cases.bundle import load_bundled
         from kenpin.cases.chroma import ChromaCases
 
-        store = ChromaCases(self.embedder, folder=self.settings.home / "cases", host=self.settings.chroma_host,
-                            port=self.settings.chroma_port)
+        store = ChromaCases(
+            self.embedder,
+            folder=self.settings.home / "cases",
+            host=self.settings.chroma_host,
+            port=self.settings.chroma_port,
+        )
         load_bundled(store, self.pictures)
         return store
 
@@ -62,7 +66,9 @@ class Kenpin:
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
         built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
-        return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=SqliteSaver(self._checkpoints()))
+        return Inspector(
+            planner=built, recorder=recorder, traces=self.traces, checkpointer=SqliteSaver(self._checkpoints())
+        )
 
     def _checkpoints(self) -> sqlite3.Connection:
         self.settings.home.mkdir(parents=True, exist_ok=True)

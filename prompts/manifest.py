@@ -12,8 +12,10 @@ def digest() -> dict[str, object]:
     """The manifest as it should stand: version, and sha256 by file name relative to this folder."""
     kinds = {".md", ".yaml", ".jsonl"}
     files = sorted(p for p in HERE.rglob("*") if p.suffix in kinds)
-    return {"version": VERSION,
-            "files": {p.relative_to(HERE).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}}
+    return {
+        "version": VERSION,
+        "files": {p.relative_to(HERE).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files},
+    }
 
 
 if __name__ == "__main__":

@@ -21,14 +21,18 @@ class ToolArgs(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    why: Annotated[str, Field(min_length=1, max_length=400, description="One sentence for the reviewer: why this step.")]
+    why: Annotated[
+        str, Field(min_length=1, max_length=400, description="One sentence for the reviewer: why this step.")
+    ]
 
 
 class OnView(ToolArgs):
     """Arguments of a tool that works on one view, or on a box of it."""
 
     view: Annotated[str, Field(description="Id of the view to work on; v0 is the picture as uploaded.")] = "v0"
-    box: Annotated[Box | None, Field(description="[x0, y0, x1, y1] in pixels of the original; null is the whole view.")] = None
+    box: Annotated[
+        Box | None, Field(description="[x0, y0, x1, y1] in pixels of the original; null is the whole view.")
+    ] = None
 
 
 class ToolResult(BaseModel):
@@ -193,5 +197,7 @@ def patch(bench: Workbench, args: OnView, *, minimum: int = 1) -> Patch:
         box = inside
     x0, y0, x1, y1 = box
     if min(x1 - x0, y1 - y0) < minimum:
-        raise ToolInputError(f"region is {x1 - x0}x{y1 - y0} px, at least {minimum}x{minimum} needed; name a larger one")
+        raise ToolInputError(
+            f"region is {x1 - x0}x{y1 - y0} px, at least {minimum}x{minimum} needed; name a larger one"
+        )
     return Patch(view=view, pixels=picture.pixels[y0:y1, x0:x1], offset=(x0, y0))

@@ -16,9 +16,8 @@ from agent.procedures.core import Done, Job, Need
 from agent.procedures.situation import Dialogue, read_dialogue
 from agent.procedures.turn import run_turn
 from agent.procedures.understanding import understand
-from agent.prompting import sha256
+from agent.prompting import render, sha256
 from agent.state import Setup, State
-from agent.prompting import render
 from kenpin.config import Settings
 from kenpin.contracts.trace import PlannerInfo
 from tools.spec import Tool
@@ -33,12 +32,17 @@ class EmbeddedChat(BaseChatModel):
     def _llm_type(self) -> str:
         return "kenpin-embedded"
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> "EmbeddedChat":  # type: ignore[override]
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> "EmbeddedChat":
         """The procedures know the catalogue; there is nothing to bind."""
         return self
 
-    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None,
-                  run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
         dialogue = read_dialogue(messages)
         need = next_call(understand(dialogue), dialogue)
         call = ToolCall(name=need.tool, args=need.args, id=f"e{dialogue.number}.{len(dialogue.turn.results)}")
@@ -64,8 +68,15 @@ def _close(steps: Generator[Need, Done, None]) -> None:
 
 
 def _done(result: Mapping[str, Any]) -> Done:
-    return Done(step=result["step"], tool=result["tool"], args=dict(result["args"]), status=result["status"],
-                result=dict(result.get("result") or {}), error=result.get("error"), view=result.get("view"))
+    return Done(
+        step=result["step"],
+        tool=result["tool"],
+        args=dict(result["args"]),
+        status=result["status"],
+        result=dict(result.get("result") or {}),
+        error=result.get("error"),
+        view=result.get("view"),
+    )
 
 
 def _ending(job: Job) -> Need:
@@ -73,18 +84,30 @@ def _ending(job: Job) -> Need:
     if job.pending:
         question = job.pending[0]
         text = render(question.key, job.lang, **question.values)
-        return Need("ask", {"why": job.why("ask"), "question": " ".join([*job.sentences, text]),
-                            "missing": [question.key.removeprefix("ask.")]})
+        return Need(
+            "ask",
+            {
+                "why": job.why("ask"),
+                "question": " ".join([*job.sentences, text]),
+                "missing": [question.key.removeprefix("ask.")],
+            },
+        )
     kind = "refusal" if job.refused else "answer"
     about = list(dict.fromkeys(job.about))
-    return Need("answer", {"why": job.why("answer"), "text": " ".join(job.sentences), "kind": kind,
-                           "judged": job.judged, "about": about})
+    return Need(
+        "answer",
+        {"why": job.why("answer"), "text": " ".join(job.sentences), "kind": kind, "judged": job.judged, "about": about},
+    )
 
 
 def embedded_planner(settings: Settings, tools: Mapping[str, Tool]) -> Planner:
     """Build the embedded planner."""
-    info = PlannerInfo(backend="embedded", model=f"kenpin-embedded/{VERSION}", prompt="instructions/1",
-                       prompt_sha256=sha256("manifest.json"))
+    info = PlannerInfo(
+        backend="embedded",
+        model=f"kenpin-embedded/{VERSION}",
+        prompt="instructions/1",
+        prompt_sha256=sha256("manifest.json"),
+    )
     return Planner(info=info, model=EmbeddedChat().bind_tools(list(tools.values())), request=_request)
 
 
@@ -92,12 +115,19 @@ def _request(state: State, desk: StateDesk) -> Request:
     setup = Setup.model_validate(state["setup"])
     subject = setup.images[0]
     context = {
-        "width": subject.width, "height": subject.height, "lang": setup.lang, "product": setup.product,
-        "references": sum(image.role == "reference" for image in setup.images), "good": len(setup.good),
+        "width": subject.width,
+        "height": subject.height,
+        "lang": setup.lang,
+        "product": setup.product,
+        "references": sum(image.role == "reference" for image in setup.images),
+        "good": len(setup.good),
         "scale": state["scale"] if not state["steps"] else _scale_before(state),
         "criteria": setup.criteria.model_dump(mode="json") if setup.criteria else None,
         "views": {key: {"kind": view["kind"], "source": view["source"]} for key, view in state["views"].items()},
-        "verdicts": [{key: (turn["answer"] or {}).get(key) for key in ("verdict", "rule", "reasons")} for turn in state["turns"]]}
+        "verdicts": [
+            {key: (turn["answer"] or {}).get(key) for key in ("verdict", "rule", "reasons")} for turn in state["turns"]
+        ],
+    }
     messages: list[AnyMessage] = [SystemMessage(content=json.dumps(context)), *state["messages"]]
     return Request(messages=messages)
 

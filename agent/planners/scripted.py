@@ -33,11 +33,16 @@ class ScriptedChat(BaseChatModel):
     def _llm_type(self) -> str:
         return "kenpin-scripted"
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> "ScriptedChat":  # type: ignore[override]
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> "ScriptedChat":
         return self
 
-    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None,
-                  run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
         turn = sum(isinstance(m, HumanMessage) for m in messages)
         said = sum(isinstance(m, AIMessage) for m in messages)
         if said >= len(self.script):
@@ -55,5 +60,8 @@ def scripted_planner(script: Sequence[ToolCall | Sequence[ToolCall]]) -> Planner
     def request(state: State, desk: StateDesk) -> Request:
         return Request(messages=list(state["messages"]))
 
-    return Planner(info=PlannerInfo(backend="scripted", model="script", prompt="none"),
-                   model=ScriptedChat(script=rounds), request=request)
+    return Planner(
+        info=PlannerInfo(backend="scripted", model="script", prompt="none"),
+        model=ScriptedChat(script=rounds),
+        request=request,
+    )

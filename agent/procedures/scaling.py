@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Generator
+from typing import Any
 
 from agent.language.scale import TO_MM, ScaleSaid
 from agent.procedures.core import Asks, Done, Job, Need, Steps

@@ -1,14 +1,14 @@
 """Every error that Kenpin raises on purpose.
 
-    KenpinError
-    ├── BadInput               what the user gave cannot be used         (exit 2)
-    │   ├── PictureRefused     not a picture, truncated, too large, ...
-    │   ├── InstructionRefused empty or far too long
-    │   └── FileRefused        a criteria, suite or manifest file that cannot be read as such
-    ├── ToolInputError         a tool cannot work on what it was given; becomes a refused step
-    ├── StoreError             a record is missing or is not what was stored
-    ├── MissingExtra           an optional part is not installed          (exit 3)
-    └── Unavailable            a server or model that was asked for       (exit 3)
+KenpinError
+├── BadInput               what the user gave cannot be used         (exit 2)
+│   ├── PictureRefused     not a picture, truncated, too large, ...
+│   ├── InstructionRefused empty or far too long
+│   └── FileRefused        a criteria, suite or manifest file that cannot be read as such
+├── ToolInputError         a tool cannot work on what it was given; becomes a refused step
+├── StoreError             a record is missing or is not what was stored
+├── MissingExtra           an optional part is not installed          (exit 3)
+└── Unavailable            a server or model that was asked for       (exit 3)
 """
 
 

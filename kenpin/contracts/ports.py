@@ -70,8 +70,9 @@ class Embedder(Protocol):
 class CaseSearch(Protocol):
     """Search in past cases."""
 
-    def search(self, query: CaseQuery, *, region: RgbImage | None = None,
-               picture: RgbImage | None = None) -> Sequence[CaseHit]:
+    def search(
+        self, query: CaseQuery, *, region: RgbImage | None = None, picture: RgbImage | None = None
+    ) -> Sequence[CaseHit]:
         """Best cases first. `region` is the cut-out of a defect, `picture` the whole picture."""
 
 

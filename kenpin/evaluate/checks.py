@@ -14,8 +14,9 @@ MOST_OF_PICTURE = 0.6
 ACTING = frozenset({"crop", "zoom", "enhance", "detect", "compare", "measure", "count", "read_text", "recall"})
 
 
-def missed(expect: Expect, turn: Turn, *, size: tuple[int, int], scaled: bool, earlier: Sequence[Step],
-           views: dict[str, View]) -> list[str]:
+def missed(
+    expect: Expect, turn: Turn, *, size: tuple[int, int], scaled: bool, earlier: Sequence[Step], views: dict[str, View]
+) -> list[str]:
     """Names of the keys that do not hold for a turn.
 
     Args:
@@ -38,9 +39,13 @@ def missed(expect: Expect, turn: Turn, *, size: tuple[int, int], scaled: bool, e
         "verdict": lambda verdicts: answer.verdict in verdicts,
         "finds": lambda boxes: all(any(_overlaps(f.box, tuple(box)) for f in answer.findings) for box in boxes),
         "region": lambda name: any(_in_part(box, name, size) for step in done for box in _worked_on(step, views)),
-        "covers": lambda box: any(_contains(cut, box) for step in done if step.tool in ("crop", "zoom") for cut in _worked_on(step, views)),
-        "number": lambda number: any(m.unit == number.unit and abs(m.value - number.value) <= number.tol * abs(number.value) + 1e-9
-                                     for m in answer.measures),
+        "covers": lambda box: any(
+            _contains(cut, box) for step in done if step.tool in ("crop", "zoom") for cut in _worked_on(step, views)
+        ),
+        "number": lambda number: any(
+            m.unit == number.unit and abs(m.value - number.value) <= number.tol * abs(number.value) + 1e-9
+            for m in answer.measures
+        ),
         "not_number": lambda _: scaled or not any(m.unit in METRIC for m in answer.measures),
         "text": lambda pattern: re.search(pattern, answer.text) is not None,
         "not_text": lambda pattern: re.search(pattern, answer.text) is None,
@@ -67,7 +72,12 @@ def wrong_action(expect: Expect, turn: Turn, misses: Sequence[str]) -> bool:
 
 
 def _honest(answer: Answer) -> bool:
-    return answer.kind in ("refusal", "question") and answer.verdict is None and not answer.findings and bool(answer.text.strip())
+    return (
+        answer.kind in ("refusal", "question")
+        and answer.verdict is None
+        and not answer.findings
+        and bool(answer.text.strip())
+    )
 
 
 def _worked_on(step: Step, views: dict[str, View]) -> list[Box]:

@@ -43,13 +43,19 @@ class Outcome:
 
     def report(self) -> dict[str, Any]:
         """As the contract has it."""
-        return {"turns": self.turns, "passed": self.passed, "rate": round(self.rate, 4), "wrong_actions": self.wrong_actions,
-                "groups": {name: {"passed": p, "turns": n} for name, (p, n) in sorted(self.groups.items())},
-                "failures": self.failures}
+        return {
+            "turns": self.turns,
+            "passed": self.passed,
+            "rate": round(self.rate, 4),
+            "wrong_actions": self.wrong_actions,
+            "groups": {name: {"passed": p, "turns": n} for name, (p, n) in sorted(self.groups.items())},
+            "failures": self.failures,
+        }
 
 
-def run_suite(conversations: list[Conversation], folder: Path, talker: Talker,
-              progress: Callable[[str], None] = lambda _: None) -> Outcome:
+def run_suite(
+    conversations: list[Conversation], folder: Path, talker: Talker, progress: Callable[[str], None] = lambda _: None
+) -> Outcome:
     """Run every conversation; after a failed turn the rest of it still runs."""
     outcome = Outcome()
     for conversation in conversations:
@@ -78,9 +84,17 @@ def _score(outcome: Outcome, conversation: Conversation, number: int, trace: Tra
         turn = trace.turns[number]
         earlier = [step for past in trace.turns[:number] for step in past.steps]
         scaled = conversation.mm_per_px is not None or any(
-            s.tool == "calibrate" and s.status == "ok" for s in (*earlier, *turn.steps))
+            s.tool == "calibrate" and s.status == "ok" for s in (*earlier, *turn.steps)
+        )
         views = {view["id"]: View.model_validate(view) for view in trace.views}
-        misses = missed(expect, turn, size=(trace.images[0].width, trace.images[0].height), scaled=scaled, earlier=earlier, views=views)
+        misses = missed(
+            expect,
+            turn,
+            size=(trace.images[0].width, trace.images[0].height),
+            scaled=scaled,
+            earlier=earlier,
+            views=views,
+        )
         wrong = wrong_action(expect, turn, misses)
     if not misses:
         outcome.passed += 1
@@ -88,8 +102,17 @@ def _score(outcome: Outcome, conversation: Conversation, number: int, trace: Tra
             outcome.groups[name][0] += 1
         return
     outcome.wrong_actions += wrong
-    outcome.failures.append({"id": conversation.id, "turn": number + 1, "say": say, "missed": misses, "wrong_action": wrong,
-                             "error": error, "trace": trace.model_dump(mode="json")})
+    outcome.failures.append(
+        {
+            "id": conversation.id,
+            "turn": number + 1,
+            "say": say,
+            "missed": misses,
+            "wrong_action": wrong,
+            "error": error,
+            "trace": trace.model_dump(mode="json"),
+        }
+    )
 
 
 def _groups(conversation: Conversation, number: int) -> Iterator[str]:

@@ -86,7 +86,9 @@ def read_suite(path: Path) -> list[Conversation]:
             raise FileRefused(f"{path.name} line {number}: is not JSON ({exc.msg})") from None
         except ValidationError as exc:
             error = exc.errors(include_url=False)[0]
-            raise FileRefused(f"{path.name} line {number}: {'.'.join(map(str, error['loc']))}: {error['msg']}") from None
+            raise FileRefused(
+                f"{path.name} line {number}: {'.'.join(map(str, error['loc']))}: {error['msg']}"
+            ) from None
     if not conversations:
         raise FileRefused(f"{path.name}: holds no conversation")
     return conversations

@@ -65,7 +65,9 @@ def _bytes_of(path: Path) -> bytes:
         if path.is_dir():
             raise PictureRefused(f"{path}: is a folder; name one picture file")
         if path.stat().st_size > MAX_BYTES:
-            raise PictureRefused(f"{path.name}: {path.stat().st_size / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} MiB")
+            raise PictureRefused(
+                f"{path.name}: {path.stat().st_size / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} MiB"
+            )
         return path.read_bytes()
     except FileNotFoundError:
         raise PictureRefused(f"{path}: there is no such file") from None
@@ -85,7 +87,9 @@ def _decode(data: bytes, shown: str) -> tuple[RgbImage, tuple[str, ...]]:
     except UnidentifiedImageError:
         raise PictureRefused(f"{shown}: is not a picture that can be read; expected {', '.join(FORMATS)}") from None
     except DecompressionBombError:
-        raise PictureRefused(f"{shown}: too many pixels; at most {MAX_PIXELS // 10**6} megapixels, cut it or save it smaller") from None
+        raise PictureRefused(
+            f"{shown}: too many pixels; at most {MAX_PIXELS // 10**6} megapixels, cut it or save it smaller"
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, MemoryError) as exc:
         reason = " ".join(str(exc).split())[:120] or type(exc).__name__
         raise PictureRefused(f"{shown}: the picture is damaged or cut off ({reason}); save or copy it again") from None
@@ -94,8 +98,10 @@ def _decode(data: bytes, shown: str) -> tuple[RgbImage, tuple[str, ...]]:
 def _check_header(picture: Image.Image, shown: str) -> None:
     width, height = picture.size
     if width * height > MAX_PIXELS:
-        raise PictureRefused(f"{shown}: {width}x{height} is {width * height / 1e6:.0f} megapixels; "
-                             f"at most {MAX_PIXELS // 10**6}, cut it or save it smaller")
+        raise PictureRefused(
+            f"{shown}: {width}x{height} is {width * height / 1e6:.0f} megapixels; "
+            f"at most {MAX_PIXELS // 10**6}, cut it or save it smaller"
+        )
     frames = getattr(picture, "n_frames", 1)
     if frames > 1 and picture.format != "MPO":
         raise PictureRefused(f"{shown}: has {frames} frames; save the one to inspect as a PNG")

@@ -34,7 +34,9 @@ class FileTraces:
         except FileNotFoundError:
             raise StoreError(f"there is no inspection {trace_id!r}") from None
         except ValidationError as exc:
-            raise StoreError(f"inspection {trace_id!r} is not a trace of version 1: {exc.error_count()} fields") from exc
+            raise StoreError(
+                f"inspection {trace_id!r} is not a trace of version 1: {exc.error_count()} fields"
+            ) from exc
 
     def ids(self) -> Sequence[str]:
         """All ids, newest first."""

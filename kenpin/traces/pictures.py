@@ -27,7 +27,9 @@ class FilePictures:
         """Store (H, W, 3) uint8 RGB as PNG, or as JPEG where it is only shown and never measured."""
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
             raise StoreError(f"expected (H, W, 3) uint8, got {pixels.shape} {pixels.dtype}")
-        kind, options = (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]) if lossless else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 90])
+        kind, options = (
+            (".png", [cv2.IMWRITE_PNG_COMPRESSION, 1]) if lossless else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 90])
+        )
         written, data = cv2.imencode(kind, cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGR), options)
         if not written:
             raise StoreError(f"a {pixels.shape[1]}x{pixels.shape[0]} picture could not be encoded")
