@@ -80,6 +80,7 @@ def _decode(data: bytes, shown: str) -> tuple[RgbImage, tuple[str, ...]]:
         with warnings.catch_warnings():
             # Pillow warns at half its limit and of odd metadata; the limits here are our own, and metadata is dropped.
             warnings.simplefilter("ignore")
+            Image.init()  # Pillow knows only the commonest formats before
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 _check_header(picture, shown)
                 picture.load()
