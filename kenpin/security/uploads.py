@@ -16,7 +16,7 @@ from kenpin.contracts.view import RgbImage
 MAX_BYTES = 128 * 2**20
 MAX_PIXELS = 60_000_000
 MIN_SIDE = 16
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "MPO")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 """Formats that are decoded at all; a file is judged by its content, never by its name."""
 
 
@@ -80,7 +80,6 @@ def _decode(data: bytes, shown: str) -> tuple[RgbImage, tuple[str, ...]]:
         with warnings.catch_warnings():
             # Pillow warns at half its limit and of odd metadata; the limits here are our own, and metadata is dropped.
             warnings.simplefilter("ignore")
-            Image.init()  # Pillow knows only the commonest formats before
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 _check_header(picture, shown)
                 picture.load()
