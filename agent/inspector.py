@@ -94,13 +94,13 @@ class Inspector:
         snapshot = self._graph.get_state(_config(inspection_id))
         if not snapshot.values:
             raise StoreError(f"there is no inspection {inspection_id!r}")
-        if snapshot.next:
+        if _unfinished(snapshot):
             raise StoreError(f"the last turn of {inspection_id} has not ended; go on with it first")
         yield from self._run(inspection_id, {"messages": [HumanMessage(content=text)], **_clean(text)})
 
     def resume(self, inspection_id: str) -> Iterator[Event]:
         """Go on with a turn that was interrupted, from its last step. Yields nothing if none was."""
-        if self._graph.get_state(_config(inspection_id)).next:
+        if _unfinished(self._graph.get_state(_config(inspection_id))):
             yield from self._run(inspection_id, None)
 
     def trace(self, inspection_id: str) -> Trace:
@@ -187,6 +187,12 @@ def answer_of(events: Iterator[Event]) -> Answer:
 def new_id() -> str:
     """A new inspection's id: sorts by time, cannot be guessed."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
+
+def _unfinished(snapshot: Any) -> bool:
+    """Whether a turn is open. A node that was done when the process ended has its result stored beside the checkpoint:
+    then nothing is `next`, and the task still waits to be taken over."""
+    return bool(snapshot.next or snapshot.tasks)
 
 
 def _clean(say: str) -> dict[str, Any]:
