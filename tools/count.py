@@ -209,5 +209,5 @@ def _how_sure(best: CountSet | None, sets: list[CountSet]) -> tuple[bool, str]:
 TOOL = Tool(
     name="count", version="1", args=CountArgs, run=run,
     description="Count alike things: holes, slots, washers, screws, coins, pins, bottles, teeth. Splits touching ones. "
-                "Give an example box if several kinds of things are there. Returns the count, each thing with box, size "
-                "and an id (o1, o2, ...) to measure it by, sizes in groups, and whether the count is sure.")
+                "Give an example box if several kinds of things are there. Returns the count, each thing with box, "
+                "size and an id (o1, o2, ...) to measure it by, sizes in groups, and whether the count is sure.")

@@ -34,7 +34,8 @@ class MeasureArgs(OnView):
     points: Annotated[tuple[tuple[float, float], ...], Field(max_length=3, description=(
         "Original pixels. Two: their distance, or the angle of their line. Three: the angle at the second."))] = ()
     between: Annotated[Literal["centres", "edges", "sides"], Field(description=(
-        "Distance from centre to centre, or from edge to edge; sides: the angle that two sides of one thing enclose."))] = "centres"
+        "Distance from centre to centre, or from edge to edge; sides: the angle that two sides of one thing "
+        "enclose."))] = "centres"
     unit: Annotated[Literal["auto", "px", "mm"], Field(description="auto: mm if the scale is known, else px.")] = "auto"
 
 

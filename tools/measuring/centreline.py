@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from kenpin.contracts.view import Mask, Points
+from tools.measuring.across import mean_width
 from tools.measuring.edges import profiles, sample
 from tools.measuring.segment import Thing
 
@@ -31,8 +32,8 @@ class CentreLine:
     """Along the centre line from tip to tip."""
     width: float
     """Mean distance between the two edges, px."""
-    width_scatter: float
-    """Standard deviation of the width along the line, px."""
+    width_doubt: float
+    """Uncertainty of the mean width (one sigma), px."""
     end_doubt: float
     """How far an end may lie elsewhere (one sigma), px."""
 
@@ -58,13 +59,11 @@ def centre_line(thing: Thing) -> CentreLine | None:
         return None
     for _ in range(2):
         line = _even(_centred(line, thing, half))
-    widths = _widths(line, thing, half)
-    width = float(np.mean(widths)) if len(widths) else 2 * half
+    width, width_doubt = _width(line, thing, half)
     line, caps, doubt = _extended(line, thing, width)
     whole = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
-    scatter = float(np.std(widths)) if len(widths) > 1 else 0.5
     return CentreLine(points=line, length=max(whole - sum(caps), 0.0), tip_length=whole, width=width,
-                      width_scatter=scatter, end_doubt=doubt)
+                      width_doubt=width_doubt, end_doubt=doubt)
 
 
 def _geodesic(mask: Mask) -> Points | None:
@@ -155,11 +154,10 @@ def _centred(points: Points, thing: Thing, half: float) -> Points:
     return points + offset[:, None] * normals
 
 
-def _widths(points: Points, thing: Thing, half: float) -> NDArray[np.float64]:
-    """Width at half height across the line, one value a point that shows both edges."""
-    normals = _normals(points, half)
-    along, values = profiles(thing.relief.height, points, normals, 2.0 * half + 3.0)
-    values = gaussian_filter1d(values, min(3.0, len(points) / 8), axis=0, mode="nearest")
+def _width(points: Points, thing: Thing, half: float) -> tuple[float, float]:
+    """Mean width across the line and its one sigma."""
+    along, raw = profiles(thing.relief.height, points, _normals(points, half), 2.0 * half + 3.0)
+    values = gaussian_filter1d(raw, min(3.0, len(points) / 8), axis=0, mode="nearest")
     middle = len(along) // 2
     # A thing wide enough to show a plateau is measured at half of it, a thinner one at half of its typical height.
     plateau = gaussian_filter1d(values[:, middle - 1:middle + 2].mean(axis=1), 4.0, mode="nearest")
@@ -174,7 +172,7 @@ def _widths(points: Points, thing: Thing, half: float) -> NDArray[np.float64]:
         start = along[i] + (limit - row[i]) / (row[i + 1] - row[i]) * (along[1] - along[0])
         end = along[j - 1] + (row[j - 1] - limit) / (row[j - 1] - row[j]) * (along[1] - along[0])
         widths.append(end - start)
-    return np.array(widths)
+    return mean_width(along, raw, np.array(widths), thing.relief.noise)
 
 
 def _extended(points: Points, thing: Thing, width: float) -> tuple[Points, list[float], float]:
@@ -207,9 +205,30 @@ def _tip(line: Points, thing: Thing, width: float) -> tuple[Points, float, float
     j = int(low[0])
     step = (values[j - 1] - body / 2) / max(values[j - 1] - values[j], 1e-6)
     reach = ahead[j - 1] + min(max(step, 0.0), 1.0) * 0.25
-    if width < 4:
-        return line[-1:] + reach * heading, ROUND_CAP, 0.3
+    reach = _settled(line[-1], heading, side, thing, reach, width)
+    filled = ROUND_CAP if width < 4 else _filling(line[-1] + reach * heading, heading, side, thing, width, body)
+    rounded = float(np.clip((1 - filled) / (1 - ROUND_CAP), 0, 1))
+    return line[-1:] + (reach + (1 - ROUND_CAP) / 2 * width * rounded) * heading, filled, 0.2
+
+
+def _settled(start: NDArray[np.float64], heading: NDArray[np.float64], side: NDArray[np.float64], thing: Thing,
+             reach: float, width: float) -> float:
+    """Where a square end of the same area would lie: unlike half height, this is the same at any blur."""
+    rows = np.arange(reach - 2 * width - 6, reach + width / 2 + 2, 0.25) + 0.125
+    columns = np.arange(-width / 2 - 1.5, width / 2 + 1.5, 0.25) + 0.125
+    places = start + rows[:, None, None] * heading + columns[None, :, None] * side
+    cross = sample(thing.relief.height, places).sum(axis=1)
+    before = rows < reach - width - 2
+    usual = float(cross[before].mean())
+    if usual <= 0:
+        return reach
+    settled = float(rows[~before][0]) - 0.125 + float(cross[~before].sum()) / usual * 0.25
+    return settled if abs(settled - reach) < 0.3 * width + 1.0 else reach
+
+
+def _filling(tip: NDArray[np.float64], heading: NDArray[np.float64], side: NDArray[np.float64], thing: Thing,
+             width: float, body: float) -> float:
+    """Share of the last half width that the thing fills: 1 for a square end, pi / 4 for a round one."""
     rows, columns = np.arange(-width / 2, 0, 0.25) + 0.125, np.arange(-width / 2, width / 2, 0.25) + 0.125
-    end = line[-1] + (reach + rows)[:, None, None] * heading + columns[None, :, None] * side
-    filled = float(np.clip(sample(thing.relief.height, end) / body, 0, 1).mean())
-    return line[-1:] + reach * heading, filled, 0.2
+    end = tip + rows[:, None, None] * heading + columns[None, :, None] * side
+    return float(np.clip(sample(thing.relief.height, end) / body, 0, 1).mean())

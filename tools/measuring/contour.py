@@ -47,7 +47,7 @@ def contour(thing: Thing) -> Contour | None:
     if len(start) < 8:
         return None
     width = 2 * float(cv2.distanceTransform(np.pad(thing.mask, 1).astype(np.uint8), cv2.DIST_L2, 3).max())
-    sigma = min(2.0, len(start) / 16)
+    sigma = min(1.5, len(start) / 16)
     points = _spaced(gaussian_filter1d(start, sigma, axis=0, mode="wrap"))
     reach = float(np.clip(0.4 * width, 2.0, 6.0))
     levels = (0.0, thing.contrast) if width < THIN else None
@@ -61,7 +61,7 @@ def contour(thing: Thing) -> Contour | None:
         offsets = _bridged(edge.offsets)
         points = points + median_filter(offsets, size=3, mode="wrap")[:, None] * normals
     normals = inward(points)
-    smooth = gaussian_filter1d(points, 1.0, axis=0, mode="wrap")
+    smooth = gaussian_filter1d(points, 0.8, axis=0, mode="wrap")
     scatter = float(np.std(((points - gaussian_filter1d(points, 3.0, axis=0, mode="wrap")) * normals).sum(axis=1)))
     return Contour(points=smooth, normals=normals, scatter=scatter, blur=blur, found=found)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.view import Points
 from tools.measuring import shapes
+from tools.measuring.polygon import sharp_corners
 from tools.measuring.shape import Shape
 
 Flatten = Callable[[Points], Points]
@@ -76,9 +77,9 @@ def _of_line(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -
     few = line.points[:: max(1, len(line.points) // 24)]
     path = np.vstack([few, line.points[-1:]])
     if quantity == "width":
-        sigma = np.hypot(line.width_scatter / np.sqrt(max(1.0, len(line.points) / CORRELATED)), 2 * edge_doubt(shape))
+        sigma = np.hypot(line.width_doubt, edge_doubt(shape))
         return Reading(line.width * grow, float(sigma) * grow, 1, path,
-                       f"mean half-height width across the centre line at {len(line.points)} places")
+                       f"mean width across the centre line, at {len(line.points)} places")
     length = line.length if centre_line else line.tip_length
     ends = "to the centre of rounded ends" if centre_line else "from tip to tip"
     sigma = np.hypot(line.end_doubt, 0.003 * line.length)
@@ -156,7 +157,8 @@ def _area(shape: Shape, flat: Flatten) -> Reading:
     plane = flat(shape.contour.points)
     grow = _scale_of(shape.contour.points, plane)
     around = shapes.perimeter(plane)
-    outer = shapes.moments(plane).area
+    corners = sharp_corners(shape.contour.points)
+    outer = shapes.moments(plane if corners is None else flat(corners)).area
     value = outer - shape.hole_area * grow**2
     sigma = around * float(np.hypot(edge_doubt(shape), _random(shape, 1.0))) * grow
     if shape.hole_area > 0:
@@ -166,10 +168,14 @@ def _area(shape: Shape, flat: Flatten) -> Reading:
 
 
 def _perimeter(shape: Shape, flat: Flatten) -> Reading:
+    corners = sharp_corners(shape.contour.points)
     plane = flat(shape.contour.points)
-    grow, value = _scale_of(shape.contour.points, plane), shapes.perimeter(plane)
-    sigma = float(np.hypot(2 * np.pi * edge_doubt(shape) * grow, 0.005 * value))
-    return Reading(value, sigma, 1, _thinned(shape.contour.points), "length of its edge")
+    grow = _scale_of(shape.contour.points, plane)
+    value = shapes.perimeter(plane if corners is None else flat(corners))
+    bent = 0.005 if corners is not None or shapes.roundness(plane) > ROUND else 0.025
+    sigma = float(np.hypot(2 * np.pi * edge_doubt(shape) * grow, bent * value))
+    text = "length of its edge" if corners is None else f"length of its {len(corners)} straight sides"
+    return Reading(value, sigma, 1, _thinned(shape.contour.points), text)
 
 
 def _angle(shape: Shape, flat: Flatten) -> Reading:
@@ -190,7 +196,7 @@ def long_axis(shape: Shape, flat: Flatten) -> tuple[NDArray[np.float64], float, 
         raise ToolInputError("it is about as wide as long and has no long axis; give three points for an angle")
     reach = (plane - body.centre) @ body.axis
     ends = np.array([body.centre + reach.min() * body.axis, body.centre + reach.max() * body.axis])
-    doubt = np.hypot(0.05 + 0.5 * edge_doubt(shape), 2 * _random(shape)) * _scale_of(shape.contour.points, plane)
+    doubt = np.hypot(0.05 + 0.2 * edge_doubt(shape), 2 * _random(shape)) * _scale_of(shape.contour.points, plane)
     sigma = np.degrees(2 * doubt / max(float(np.ptp(reach)), 1e-9) / (1 - body.elongation**-2))
     return body.axis, float(sigma), _back(ends, shape, plane)
 
