@@ -22,9 +22,10 @@ from agent.toolcall import Call
 from kenpin.contracts.trace import Step
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
+Checkpointer = BaseCheckpointSaver[Any]
 
 
-def build(planner: Planner, recorder: Recorder, checkpointer: BaseCheckpointSaver[Any]) -> Graph:
+def build(planner: Planner, recorder: Recorder, checkpointer: Checkpointer) -> Graph:
     """Compile the graph of one planner over one set of tools and stores."""
 
     def plan(state: State) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from langchain_core.messages import HumanMessage
-from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.events import Event, TurnEnded
-from agent.graph import Graph, build
+from agent.graph import Checkpointer, Graph, build
 from agent.planners.base import Planner
 from agent.record import Recorder
 from agent.state import Setup
@@ -54,7 +53,7 @@ class Inspector:
     planner: Planner
     recorder: Recorder
     traces: TraceStore
-    checkpointer: BaseCheckpointSaver[Any]
+    checkpointer: Checkpointer
     _graph: Graph = field(init=False)
 
     def __post_init__(self) -> None:

@@ -3,11 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from kenpin.contracts.errors import KenpinError
+
+if TYPE_CHECKING:
+    from kenpin.contracts.trace import Answer
 
 app = typer.Typer(
     add_completion=False,
@@ -68,6 +71,7 @@ def inspect(
     inspector = kenpin.inspector()
     inspection = inspector.start(given)
     events = inspector.say(inspection, instruction)
+    answer: "Answer | None"
     if as_json:
         answer = answer_of(events)
         sys.stdout.write(inspector.trace(inspection).model_dump_json() + "\n")
@@ -229,7 +233,7 @@ def cases_add(
     from kenpin.cases.portable import import_cases
 
     kenpin = _open()
-    number = import_cases(folder, kenpin.cases)
+    number = import_cases(folder, kenpin.cases, kenpin.pictures)
     _console().print(f"{number} cases added")
 
 
