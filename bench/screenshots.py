@@ -1,7 +1,7 @@
 """Pictures of the chat page for the documentation, in both languages: `python bench/screenshots.py [FOLDER]`.
 
 Serves the page over an empty installation with the embedded planner, drives it in Chromium over the bundled pictures,
-and writes one PNG a scene and language (default: docs/pictures). Look at them before they are committed.
+and writes one WebP a scene and language (default: docs/pictures). Look at them before they are committed.
 """
 
 import io
@@ -92,11 +92,10 @@ def take(page: Page, number: int) -> None:
 
 
 def keep(page: Page, file: Path) -> None:
-    """Write the page as a PNG of at most 256 colours, the pointer out of the way."""
+    """Write the page as WebP, the pointer out of the way."""
     page.mouse.move(5, 5)
     page.wait_for_timeout(300)
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(file, quality=88, method=6)
     print(file, file.stat().st_size)
 
 
@@ -108,24 +107,24 @@ def scenes(browser: Browser, url: str, lang: str, folder: Path) -> None:
     page.goto(url)
     page.wait_for_selector(LINE)
     settle(page)
-    keep(page, folder / f"{lang}-start.png")
+    keep(page, folder / f"{lang}-start.webp")
     take(page, PANEL)
-    keep(page, folder / f"{lang}-ready.png")
+    keep(page, folder / f"{lang}-ready.webp")
     say(page, words["limit"])
-    keep(page, folder / f"{lang}-limit.png")
+    keep(page, folder / f"{lang}-limit.webp")
     say(page, words["compare"])
-    keep(page, folder / f"{lang}-compare.png")
+    keep(page, folder / f"{lang}-compare.webp")
     take(page, STAIN)
     say(page, words["ng"])
-    keep(page, folder / f"{lang}-ng.png")
+    keep(page, folder / f"{lang}-ng.webp")
     say(page, words["cases"])
-    keep(page, folder / f"{lang}-cases.png")
+    keep(page, folder / f"{lang}-cases.webp")
     take(page, CLEAN)
     say(page, words["ok"])
-    keep(page, folder / f"{lang}-ok.png")
+    keep(page, folder / f"{lang}-ok.webp")
     say(page, words["question"])
     say(page, words["refusal"])
-    keep(page, folder / f"{lang}-question.png")
+    keep(page, folder / f"{lang}-question.webp")
     page.close()
 
 

@@ -323,3 +323,37 @@ def test_an_unknown_inspection_in_the_address_is_one_line(page: AppTest, asked: 
     assert len(page.error) == 1
     assert "What should be inspected?" in texts(page)
     assert "inspection" not in page.query_params
+
+
+def test_a_picture_sent_with_the_text_starts_at_once(page: AppTest, panel: bytes) -> None:
+    page.run()
+    page.chat_input[0].set_value("Look for scratches.").upload("panel.png", panel, "image/png")
+    page.run()
+    assert not page.exception
+    assert ":red-badge[:material/cancel: NG]" in texts(page)
+
+
+def test_the_next_picture_dropped_into_a_conversation_is_the_next_part(page: AppTest, panel: bytes,
+                                                                      golden: bytes) -> None:
+    page.run()
+    give(page, panel)
+    give(page, golden, "golden.png", field="references")
+    say(page, "Look for scratches.")
+    first = stored(page)
+    page.chat_input[0].set_value("Is this part OK?").upload("next.png", golden, "image/png")
+    page.run()
+    assert not page.exception
+    assert ":green-badge[:material/check_circle: OK]" in texts(page)
+    second = stored(page)
+    assert second.id != first.id
+    assert [image.role for image in second.images] == ["subject", "reference"]
+
+
+def test_a_bad_picture_in_a_conversation_keeps_the_text(page: AppTest, panel: bytes) -> None:
+    started(page, panel, "Look for scratches.")
+    page.chat_input[0].set_value("Is this part OK?").upload("next.png", panel[:100], "image/png")
+    page.run()
+    assert not page.exception
+    assert "next" in page.error[0].value
+    assert "retry" in keys(page)
+    assert len(stored(page).turns) == 1

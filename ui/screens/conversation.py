@@ -13,12 +13,14 @@ from ui.backend import inspector, installation, trace_of
 from ui.i18n import Texts
 from ui.parts.answer import show_answer
 from ui.parts.guide import guide
+from ui.parts.line import ask_line
 from ui.parts.live import run_turn
 from ui.parts.picture import focus_key, show_picture, show_scene
 from ui.parts.plain import one_line, plain
 from ui.parts.steps import show_steps, steps_label
 from ui.parts.uploads import say_error
 from ui.parts.viewer import load_stored
+from ui.screens.prepare import take_in
 from ui.state import Draft, Session
 
 USER, ASSISTANT = ":material/person:", ":material/troubleshoot:"
@@ -35,8 +37,8 @@ def show_conversation(session: Session, t: Texts) -> None:
         st.rerun()
     _listen(session, trace, t)
     with st.container(key="pixels"):
-        for image in trace.images:
-            load_stored(image.sha256)
+        for sha256 in dict.fromkeys(image.sha256 for image in trace.images):
+            load_stored(sha256)
     _head(session, trace, t)
     left, right = st.columns([5, 6], gap="medium")
     busy = session.pending is not None or session.running
@@ -59,10 +61,19 @@ def show_conversation(session: Session, t: Texts) -> None:
 
 def _listen(session: Session, trace: Trace, t: Texts) -> None:
     asked = bool(trace.turns and trace.turns[-1].answer and trace.turns[-1].answer.kind == "question")
-    said = st.chat_input(t.raw("ask.reply" if asked else "ask.follow_up"), key="say", submit_mode="disable")
-    if said and said.strip():
-        session.pending = said.strip()
-        session.hear(said)
+    said = ask_line(t.raw("ask.reply" if asked else "ask.follow_up"))
+    if said is None:
+        return
+    if said.picture is not None:
+        # The next part, with the same material.
+        _leave(session, trace, subject=False)
+        take_in(session, said)
+        st.rerun()
+    elif said.refused:
+        session.kept = said.text or None
+    elif said.text:
+        session.pending = said.text
+        session.hear(said.text)
 
 
 def _head(session: Session, trace: Trace, t: Texts) -> None:
@@ -141,8 +152,9 @@ def _guide(trace: Trace, turn: int, *, follow: bool) -> None:
 
 def _after(session: Session, trace: Trace, t: Texts) -> None:
     """What may follow the last turn: an error with another try, or the rest of a turn that was interrupted."""
-    if session.error:
-        say_error(session.error)
+    if session.error or session.kept:
+        if session.error:
+            say_error(session.error)
         again = t("after.retry", text=one_line(session.kept or "", most=60))
         if session.kept and st.button(again, key="retry", icon=":material/refresh:"):
             session.pending, session.kept, session.error = session.kept, None, None
@@ -174,6 +186,11 @@ def _suggest(session: Session, trace: Trace, t: Texts) -> None:
 
 
 def _carry(session: Session, trace: Trace, *, subject: bool) -> None:
+    _leave(session, trace, subject=subject)
+    st.rerun()
+
+
+def _leave(session: Session, trace: Trace, *, subject: bool) -> None:
     """Prepare another inspection with the same material: of the next part, or of this one with more material."""
     draft = session.given.get(trace.id) or _material_of(trace)
     said = trace.turns[-1].say if trace.turns else None
@@ -181,7 +198,6 @@ def _carry(session: Session, trace: Trace, *, subject: bool) -> None:
     session.draft = Draft(subject=draft.subject if subject else None, references=list(draft.references),
                           good=list(draft.good), mm_per_px=draft.mm_per_px, criteria=draft.criteria)
     session.kept = said if subject else None
-    st.rerun()
 
 
 def _material_of(trace: Trace) -> Draft:

@@ -9,6 +9,7 @@ from kenpin.contracts.errors import BadInput, KenpinError
 from kenpin.security.uploads import Upload, read_upload
 from ui.backend import inspector, installation
 from ui.i18n import Texts
+from ui.parts.line import Said, ask_line
 from ui.parts.paste import listen
 from ui.parts.plain import one_line, plain
 from ui.parts.samples import FOLDER, Sample, samples, tile
@@ -53,21 +54,23 @@ def begin(session: Session, instruction: str) -> None:
 
 
 def _ask_line(session: Session, t: Texts) -> None:
-    holder = t.raw("ask.first" if session.draft.subject is None else "ask.instruction")
-    given = st.chat_input(holder, key="say-first", accept_file=True, file_type=TYPES)
-    if not given:
+    said = ask_line(t.raw("ask.first" if session.draft.subject is None else "ask.instruction"))
+    if said is None:
         return
     session.error = None
-    uploads = read_files(given.files) if given.files else []
-    if uploads:
-        session.draft.subject, session.draft.suggestions = uploads[0], {}
-    text = given.text.strip()
-    if text and session.draft.subject is not None:
-        begin(session, text)
-    elif text:
-        session.kept = text
-    if uploads or not given.files:
+    take_in(session, said)
+    if said.picture is not None or not said.refused:
         st.rerun()
+
+
+def take_in(session: Session, said: Said) -> None:
+    """Make what was written, with its picture if there is one, the start of an inspection, as far as it goes."""
+    if said.picture is not None:
+        session.draft.subject, session.draft.suggestions = said.picture, {}
+    if said.text and session.draft.subject is not None and not said.refused:
+        begin(session, said.text)
+    elif said.text:
+        session.kept = said.text
 
 
 def _welcome(session: Session, t: Texts) -> None:
