@@ -1,6 +1,6 @@
 """`calibrate`: how many millimetres a pixel is, from a marker, a chessboard, a known length, or as said."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import cv2
@@ -8,7 +8,16 @@ import numpy as np
 from pydantic import Field
 
 from kenpin.contracts.errors import ToolInputError
-from kenpin.contracts.view import Box, Matrix3, Points, RgbImage, ViewKind
+from kenpin.contracts.view import (
+    IDENTITY,
+    Box,
+    Matrix3,
+    Points,
+    RgbImage,
+    ViewKind,
+    apply_homography,
+    compose,
+)
 from tools.measure import COVER, region_shape
 from tools.measuring.between import point_distance
 from tools.measuring.chessboard import Board, board_plane, find_board
@@ -154,11 +163,12 @@ def _chessboard(_bench: Workbench, args: CalibrateArgs, place: Frame) -> _Found:
     plane = board_plane(board, square=size)
     if plane is None:
         raise ToolInputError("the corners of the chessboard do not lie on a plane; use another method")
+    made = _rectified(place, plane, board, size) if plane.spread > TILT_SHARE else None
+    plane = replace(plane, mm_per_px=plane.mm_per_px * _squares(board, plane, size))
     width, height = place.picture.view.width, place.picture.view.height
     steps = np.linalg.norm(np.diff(board.corners.reshape(board.rows, board.columns, 2), axis=1), axis=2)
     bend = plane.residual_px / float(steps.mean())
     relative = float(np.sqrt(plane.spread**2 + (bend / np.sqrt(len(board.corners))) ** 2 + 0.001**2))
-    made = _rectified(place, plane, board) if plane.spread > TILT_SHARE else None
     note = f"{board.columns} x {board.rows} inner corners; mean over the board" + _tilt_note(plane.tilt_deg)
     if made is not None:
         note += "; the new view is rectified: measure on it where the part lies in the board's plane"
@@ -168,25 +178,23 @@ def _chessboard(_bench: Workbench, args: CalibrateArgs, place: Frame) -> _Found:
                   size_px=size / plane.mm_per_px, note=note, made=made)
 
 
-def _rectified(place: Frame, plane: PlaneScale, board: Board) -> NewView:
+def _squares(board: Board, plane: PlaneScale, size: float) -> float:
+    """True side of a square over its mean side after rectification: a bending lens makes the two differ."""
+    back = np.asarray(np.linalg.inv(plane.matrix), dtype=np.float64)
+    flat = apply_homography(back, board.corners).reshape(board.rows, board.columns, 2)
+    sides = [np.linalg.norm(np.diff(flat, axis=axis), axis=2).ravel() for axis in (0, 1)]
+    return size / float(np.concatenate(sides).mean())
+
+
+def _rectified(place: Frame, plane: PlaneScale, board: Board, size: float) -> NewView:
     """The upload seen square to the board, one pixel being the mean scale everywhere; as large as the upload."""
-    matrix = rectification(plane, board.places * (plane.mm_per_px * _square_px(board, plane)), board.corners)
+    matrix = rectification(plane, board.places * size, board.corners)
     view, pixels = place.picture.view, place.picture.pixels
-    centre = np.array([[0.5, 0, -0.5], [0, 0.5, -0.5], [0, 0, 1]])
-    centre[:2, :2] = np.eye(2)
+    centre = np.array([[1.0, 0.0, -0.5], [0.0, 1.0, -0.5], [0.0, 0.0, 1.0]])
     warp = centre @ matrix @ np.linalg.inv(centre)
     flat = cv2.warpPerspective(pixels, warp, (view.width, view.height), flags=cv2.INTER_LINEAR)
-    rows = [[float(v) for v in row] for row in np.linalg.inv(matrix) / np.linalg.inv(matrix)[2, 2]]
-    to_parent: Matrix3 = ((rows[0][0], rows[0][1], rows[0][2]), (rows[1][0], rows[1][1], rows[1][2]),
-                          (rows[2][0], rows[2][1], rows[2][2]))
+    to_parent: Matrix3 = compose(IDENTITY, np.linalg.inv(matrix).tolist())
     return NewView(pixels=np.asarray(flat, dtype=np.uint8), kind=ViewKind.ALIGN, parent=view, to_parent=to_parent)
-
-
-def _square_px(board: Board, plane: PlaneScale) -> float:
-    """Side of a square in pixels at the mean scale."""
-    origin = np.linalg.inv(plane.matrix) @ np.append(board.corners[0], 1.0)
-    after = np.linalg.inv(plane.matrix) @ np.append(board.corners[1], 1.0)
-    return float(np.linalg.norm(after[:2] / after[2] - origin[:2] / origin[2])) / plane.mm_per_px
 
 
 def _known(bench: Workbench, args: CalibrateArgs, place: Frame) -> _Found:

@@ -43,7 +43,8 @@ def mean_width(along: Floats, values: Floats, widths: Floats, noise: float) -> t
         return np.append((model - mean) / sigma, (p[3] - np.log(USUAL_BLUR)) / BLUR_DOUBT)
 
     fit = least_squares(residual, start, method="lm", max_nfev=200)
-    covariance = np.linalg.pinv(fit.jac.T @ fit.jac)
+    slopes = np.asarray(fit.jac, dtype=np.float64)
+    covariance = np.linalg.pinv(slopes.T @ slopes)
     width, doubt = float(abs(fit.x[2])), float(np.sqrt(covariance[2, 2]))
     if not 0.2 < width < 2 * NARROW:
         return (usual, max(rest, 0.3 * usual)) if np.isfinite(usual) else (2.0, 1.0)

@@ -1,6 +1,6 @@
 """Square markers (ArUco, AprilTag) with sub-pixel corners."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,8 @@ USUAL = ("4X4_50", "5X5_100", "6X6_250", "7X7_250", "ARUCO_ORIGINAL", "APRILTAG_
          "APRILTAG_16h5", "ARUCO_MIP_36h12")
 LARGE = ("APRILTAG_36h10", "7X7_1000", "6X6_1000", "5X5_1000", "4X4_1000")
 """Tried only if none of the usual ones is found: large dictionaries also fit squares that are no markers."""
+WORK_AREA = 4_000_000
+"""Larger pictures are searched reduced; corners are refined on the full picture."""
 Found = tuple[Points, int, str]
 """Corners, number, dictionary."""
 CELLS = {"4": 6, "5": 7, "6": 8, "7": 9}
@@ -54,10 +56,21 @@ def find_markers(pixels: RgbImage) -> tuple[Marker, ...]:
     image = grey(pixels)
     if min(image.shape) < 12:
         return ()
-    found = _detect(image)
-    smooth = image.astype(np.float32)
-    markers = [_refined(smooth, corners, number, name) for corners, number, name in found]
-    return tuple(sorted(markers, key=lambda m: -m.side_px))
+    shrink = min(1.0, float(np.sqrt(WORK_AREA / image.size)))
+    small = image if shrink == 1 else cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    grow = np.array([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]])
+    found = [(corners * grow, number, name) for corners, number, name in _detect(np.asarray(small, dtype=np.uint8))]
+    return tuple(sorted((_on_full(image, *item) for item in found), key=lambda m: -m.side_px))
+
+
+def _on_full(image: NDArray[np.uint8], corners: Points, number: int, name: str) -> Marker:
+    """Refine one marker on a window of the full picture."""
+    reach = 12 + 0.2 * _side_px(corners)
+    x, y = np.maximum(np.floor(corners.min(axis=0) - reach), 0).astype(int)
+    right, bottom = np.ceil(corners.max(axis=0) + reach).astype(int)
+    shift = np.array([x, y], dtype=np.float64)
+    marker = _refined(image[y:bottom, x:right].astype(np.float32), corners - shift, number, name)
+    return replace(marker, corners=marker.corners + shift)
 
 
 @lru_cache(maxsize=4)

@@ -82,8 +82,10 @@ def _of_line(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -
                        f"mean width across the centre line, at {len(line.points)} places")
     length = line.length if centre_line else line.tip_length
     ends = "to the centre of rounded ends" if centre_line else "from tip to tip"
-    sigma = np.hypot(line.end_doubt, 0.003 * line.length)
-    return Reading(length * grow, float(sigma) * grow, 1, path, f"length along the centre line, {ends}")
+    # Blur beyond the usual hides where a line ends, however well its middle is seen.
+    soft = max(0.0, shape.contour.blur - 1.5) if np.isfinite(shape.contour.blur) else 1.0
+    sigma = float(np.sqrt(line.end_doubt**2 + (0.003 * line.length) ** 2 + (0.8 * soft) ** 2))
+    return Reading(length * grow, sigma * grow, 1, path, f"length along the centre line, {ends}")
 
 
 def _random(shape: Shape, share: float = 0.25) -> float:
