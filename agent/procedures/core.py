@@ -64,6 +64,8 @@ class Job:
     act: str = "do"
     """What the router thinks is right: `do`, `ask` or `no`."""
     confidence: float = 1.0
+    ask_sure: float = 0.0
+    """How sure the router is that something is missing, 0 to 1."""
     sentences: list[str] = field(default_factory=list)
     refused: bool = False
     """Nothing but refusals was said so far."""

@@ -1,13 +1,17 @@
 """Procedures that look for defects and hold them against limits."""
 
+import re
 from typing import Any
 
 from agent.language.context import in_context
+from agent.language.normal import normalise
 from agent.procedures.core import Asks, Done, Job, Steps
 from agent.procedures.places import named_box, of_type
 from agent.procedures.situation import Place
 from kenpin.contracts.verdict import DefectType
 
+LONGEST_FIRST = re.compile(r"longest first|by length|長い(?:方|ほう|もの|順)(?:から|に)")
+LARGEST_FIRST = re.compile(r"(?:largest|biggest|worst) first|by size|大きい(?:方|ほう|もの|順)(?:から|に)")
 SHOWN = 6
 """Findings told in words; all of them are in the answer's list."""
 DEFECTS = frozenset(DefectType)
@@ -58,6 +62,10 @@ def _tell_findings(job: Job, done: Done, types: tuple[str, ...]) -> None:
     found = [Place.of(f, label=f["type"], step=done.step) for f in done.result["findings"]]
     strong = [p for p in found if p.score >= 0.5]
     asked = of_type(strong, types) if types else strong
+    if LONGEST_FIRST.search(normalise(job.say)):
+        asked = sorted(asked, key=lambda p: -p.length)
+    elif LARGEST_FIRST.search(normalise(job.say)):
+        asked = sorted(asked, key=lambda p: -p.area)
     others = [p for p in strong if p not in asked]
     place = job.word(f"r.{job.slots.region}") if job.slots.region else ""
     if asked:

@@ -83,6 +83,13 @@ def beyond(job: Job) -> Steps:
     yield
 
 
+def send(job: Job) -> Steps:
+    """Nothing leaves the machine."""
+    job.tell("refuse.send")
+    return
+    yield
+
+
 def chat(job: Job) -> Steps:
     """Greet, and say what can be asked."""
     job.tell("chat.help")
@@ -96,4 +103,4 @@ def vague(job: Job) -> Steps:
     yield
 
 
-__all__ = ["beyond", "chat", "explain", "search", "sign", "vague"]
+__all__ = ["beyond", "chat", "explain", "search", "send", "sign", "vague"]

@@ -21,11 +21,14 @@ PROCEDURES: dict[str, Procedure] = {
     "explain": talking.explain,
     "beyond": talking.beyond,
     "sign": talking.sign,
+    "send": talking.send,
     "chat": talking.chat,
     "vague": talking.vague,
 }
 """What carries out each intent, in the order in which a turn takes them."""
-SPEAKING = frozenset({"beyond", "sign"})
+SPEAKING = frozenset({"beyond", "sign", "send"})
+UNSURE = 0.6
+"""From here on the router's feeling that something is missing is enough to ask; below it, only a missing thing is."""
 
 
 def run_turn(job: Job) -> Steps:
@@ -71,4 +74,6 @@ def _question(job: Job) -> Asks | None:
         finally:
             steps.close()
     job.sentences.clear()
+    if job.ask_sure < UNSURE and "vague" not in job.intents:
+        return None
     return Asks("ask.unclear", intents=[job.word(f"i.{intent}") for intent in job.intents])

@@ -11,6 +11,7 @@ from functools import lru_cache
 from agent.language.normal import normalise
 from agent.language.slots import Slots, slots_of
 from agent.procedures.core import Job
+from agent.procedures.cues import cued
 from agent.procedures.knowing import fields_asked
 from agent.procedures.situation import Dialogue, PastTurn, Situation
 from agent.router.model import Routed, route
@@ -29,6 +30,19 @@ SENDS = re.compile(
 OPEN_JUDGEMENT = re.compile(
     r"spec\b|specs\b|specification|toleranc|limit|drawing|standard|criteri|permitted|allowed|規格|公差|基準|許容|図面|限度|仕様"
 )
+COMPARATIVES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("longest", re.compile(r"\b(?:the )?longer (?:one|of)|長い(?:方|ほう)(?!から)")),
+    ("shortest", re.compile(r"\b(?:the )?shorter (?:one|of)|短い(?:方|ほう)(?!から)")),
+    ("largest", re.compile(r"\b(?:the )?(?:bigger|larger) (?:one|of)|大きい(?:方|ほう)(?!から)|でかい(?:方|ほう)")),
+    ("smallest", re.compile(r"\b(?:the )?smaller (?:one|of)|小さい(?:方|ほう)(?!から)")),
+    ("worst", re.compile(r"\b(?:the )?worse (?:one|of)|(?:ひどい|悪い|やばい)(?:方|ほう)(?!から)")),
+)
+OK_OR_NG = re.compile(
+    r"\b(?:ok(?:ay)?|good|pass) (?:or|/) (?:not? ?(?:ok|good)?|ng|bad|fail|no good)|\bok/ng\b|\b(?:tell|say|give) (?:me )?(?:just )?ok or ng"
+    r"|ok(?:か)?(?:、|/|・)?ng|良否|合否(?!基準)|良品か不良|合格(?:に|で|と)し?て?(?:い|よ|良)"
+)
+ALONE = frozenset({"beyond", "sign", "chat", "vague"})
+"""Intents beside which nothing else is listened for."""
 HOLDS_UP = frozenset({"beyond", "vague", "chat", "judge", "calibrate", "measure", "quality"})
 """Intents that a bare reply to a question is easily mistaken for."""
 
@@ -55,6 +69,7 @@ def understand(dialogue: Dialogue) -> Job:
         situation=situation,
         act=wish.act,
         confidence=wish.confidence,
+        ask_sure=_routed(say, situation.context).act_scores.get("ask", 0.0),
     )
 
 
@@ -73,7 +88,7 @@ def _context_of(turn: PastTurn, wish: tuple[Wish, bool] | None) -> str:
 
 
 def _read(say: str, context: str, before: tuple[Wish, bool] | None, situation: Situation | None) -> Wish:
-    routed, slots = _routed(say, context), slots_of(say)
+    routed, slots = _routed(say, context), _compared(slots_of(say), normalise(say))
     intents, act = _plain(say, routed, slots, situation)
     wish = Wish(intents, slots, act, routed.confidence)
     if before is None:
@@ -90,6 +105,14 @@ def _read(say: str, context: str, before: tuple[Wish, bool] | None, situation: S
     return wish
 
 
+def _compared(slots: Slots, plain: str) -> Slots:
+    """ "The longer one", 「長い方」: of two, the longer is the longest."""
+    if slots.pick:
+        return slots
+    found = next((pick for pick, pattern in COMPARATIVES if pattern.search(plain)), None)
+    return slots.model_copy(update={"pick": found}) if found else slots
+
+
 @lru_cache(maxsize=256)
 def _routed(say: str, context: str) -> Routed:
     return route(say, context)
@@ -99,6 +122,8 @@ def _plain(say: str, routed: Routed, slots: Slots, situation: Situation | None) 
     """Intents and act of a turn by itself, where the grammar knows better than the router."""
     intents, act = routed.intents, routed.act
     plain = normalise(say)
+    if act != "no" and not set(intents) & ALONE:
+        intents = tuple(dict.fromkeys((*intents, *cued(plain))))
     limited = bool(slots.limits) or bool(situation and situation.criteria)
     if (
         "judge" in intents
@@ -120,8 +145,8 @@ def _plain(say: str, routed: Routed, slots: Slots, situation: Situation | None) 
         act = "do"
     if situation and set(intents) <= HOLDS_UP and fields_asked(say, situation.lines_read) and not slots.defects:
         return ("read",), "do"
-    if SENDS.search(plain) and not set(intents) & {"beyond", "sign"} and act != "no":
-        intents = (*intents, "beyond")
+    if SENDS.search(plain) and "send" not in intents and not set(intents) & {"beyond", "sign"} and act != "no":
+        intents = (*intents, "send")
     if slots.scale and intents == ("measure",) and not slots.quantities and not slots.defects and not _things(slots):
         intents = ("calibrate",)
         act = "do"
@@ -146,7 +171,7 @@ def _elliptic(say: str, slots: Slots, routed: Routed) -> bool:
     """ "And the second one?": short, points somewhere, and has no wish of its own that the router is sure of."""
     plain = normalise(say)
     short = len(plain) <= (ELLIPTIC if plain.isascii() else ELLIPTIC // 2)
-    own = slots.ops or slots.text or slots.limits or (slots.quantities and not slots.pick)
+    own = cued(plain) or slots.ops or slots.text or slots.limits or (slots.quantities and not slots.pick)
     starts = re.match(r"(?:and|what about|how about|then|same for|ok and)\b|(?:じゃあ|では|で、|もう|次|あと)", plain)
     points = slots.pick or slots.region or slots.unit or slots.defects
     return bool(short and points and not own and (starts or routed.confidence < 0.75 or routed.act == "ask"))

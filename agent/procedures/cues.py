@@ -1,0 +1,70 @@
+"""Wishes that stand in so many words beside the one that the router is sure of.
+
+The router hears the loudest wish of a long instruction; these phrases catch the others. Each is a phrase that hardly ever
+means anything else, and none counts inside a negation.
+"""
+
+import re
+
+from agent.language.lexicon import Hit
+from agent.language.scope import taken_back
+
+CUES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "zoom",
+        re.compile(
+            r"\bzoom(?:ed|ing)?\b|\benlarge\b|\bmagnif\w+|\bblow (?:it |that |this |them )?up|\bclose[- ]?up|\bcloser look"
+            r"|拡大|ズーム|大写し|アップに(?:し|で)|寄って"
+        ),
+    ),
+    ("crop", re.compile(r"\bcrop\b|\bcut (?:it |that |this )?out\b|\bsnip\b|切り?抜|切り?出|トリミング")),
+    (
+        "detect",
+        re.compile(
+            r"\bwhat(?:'s| is) (?:wrong|off|odd)\b|\banything (?:wrong|odd|off|unusual|suspicious|else)\b"
+            r"|\b(?:look|search|check|hunt|scan) for (?:any )?(?:\w+ )?(?:defects?|scratch\w*|cracks?|dents?|pits?|stains?|damage|flaws?|marks?)"
+            r"|\bis (?:the|this|it|that) (?:\w+ )?(?:damaged|defective|scratched|cracked|chipped)\b"
+            r"|\bfind (?:the |any |all )?(?:scratch\w*|cracks?|dents?|pits?|stains?|defects?)"
+            r"|(?:傷|キズ|きず|疵|割れ|クラック|打痕|シミ|汚れ|欠け|バリ|異物|欠陥|異常|不良)(?:など)?(?:が)?(?:を|は|の有無を|がないか)?(?:探|見つけ|検出|調べ|チェック|確認|検査|拾)"
+            r"|異常(?:は|が)(?:あり|ない|あれば)|\blook (?:again|closer|harder)\b|\bcheck (?:again|once more)\b|もう(?:一|1)度(?:よく)?(?:見|確認|検査|探)"
+        ),
+    ),
+    (
+        "recall",
+        re.compile(
+            r"\b(?:similar|past|previous|earlier|old|former) (?:cases?|defects?|examples?|incidents?|claims?)\b|\bcase (?:base|history)\b"
+            r"|\bseen (?:this|it|that|such|these|anything like)\b.{0,24}\bbefore\b|\bhad (?:this|such|cracks?|it)\b.{0,24}\bbefore\b"
+            r"|過去(?:の)?(?:事例|例|不良|ケース|に)|(?:類似|似た|同様の|同じような)(?:.{0,6})(?:事例|例|不良|ケース)|前例"
+        ),
+    ),
+    (
+        "compare",
+        re.compile(
+            r"\bcompare\w*\b|\bagainst the (?:golden|master|reference|good)|(?:良品|見本|マスター|基準品|お手本)(?:見本|サンプル|画像)?(?:と|に)(?:比|照|見比|突き合わせ|違)"
+        ),
+    ),
+    (
+        "count",
+        re.compile(
+            r"\bhow many\b(?! (?:px|mm|cm|um|deg|inch|microns|px2))|\bcount (?:the|them|all|how)\b|数えて|何(?:個|本|枚|箇所|か所|粒|缶|つ)(?!目)"
+        ),
+    ),
+    (
+        "read",
+        re.compile(
+            r"\bread (?:the|me|out|off|what|it)\b|\bwhat does (?:it|the \w+) say\b|読んで|読み取|読みと|なんて書いて|何て書いて|何と書いて"
+        ),
+    ),
+    ("recall", re.compile(r"what did we do about (?:it|that|them)")),
+)
+
+
+def cued(plain: str) -> tuple[str, ...]:
+    """Intents that a normalised instruction asks for in so many words, in the order of mention.
+
+    >>> cued("zoom in on the top right and tell me what is wrong there")
+    ('zoom', 'detect')
+    """
+    hits = [Hit(name, m.start(), m.end(), m.group()) for name, pattern in CUES for m in pattern.finditer(plain)]
+    standing, _ = taken_back(plain, sorted(hits, key=lambda h: h.start))
+    return tuple(dict.fromkeys(h.name for h in standing))
