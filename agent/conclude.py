@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent.evidence import JUDGED, SEARCHES, Evidence, Judgement
+from agent.evidence import JUDGED, SEARCHES, SURE, Evidence, Judgement
 from agent.grounding import cited, contradicts, unverified
 from agent.language.context import in_context
 from agent.language.limits import said_limits
@@ -12,6 +12,9 @@ from agent.state import Setup, State
 from agent.wording import reply
 from kenpin.contracts.trace import Answer, Finding, Measure, Step, Turn
 from kenpin.contracts.verdict import Criterion, Verdict
+
+HOUSE_NUMBERS = (SURE, 255.0)
+"""Numbers that an answer may name without a step: the threshold of scores, and the brightest grey level."""
 
 
 def conclude_turn(state: State, recorder: Recorder) -> tuple[dict[str, Any], Answer]:
@@ -53,9 +56,11 @@ def _answer(state: State, setup: Setup, steps: list[Step], earlier: list[Step], 
     known = [value for limit in evidence.limits for value in (limit.value, limit.upper) if value is not None]
     if state["scale"]:
         known.append(float(state["scale"]["mm_per_px"]))
+    known += HOUSE_NUMBERS
     claims = unverified(text, [*earlier, *steps], said=" ".join(_words(state)), known=known)
     outcome = judge(evidence, problems=[f"claim.unverified:{claim}" for claim in claims])
-    if (claim := contradicts(text, outcome.verdict)) and not _only_about_part(outcome, findings, args):
+    partly = bool(set(args["about"]) & {f.id for f in findings})
+    if claim := contradicts(text, outcome.verdict, partly=partly):
         claims = (*claims, claim)
         outcome = Judgement(Verdict.UNCERTAIN, outcome.rule, (*outcome.reasons, f"claim.contradicts:{claim}"))
     if claims and outcome.verdict is None:
@@ -71,11 +76,6 @@ def _answer(state: State, setup: Setup, steps: list[Step], earlier: list[Step], 
         unverified=claims,
         reasons=outcome.reasons,
     )
-
-
-def _only_about_part(outcome: Judgement, findings: tuple[Finding, ...], args: dict[str, Any]) -> bool:
-    """ "No scratches found" may stand beside an open or bad verdict that rests on something else the answer names."""
-    return outcome.verdict is Verdict.UNCERTAIN or bool(set(args["about"]) & {f.id for f in findings})
 
 
 def _cut_off(

@@ -1,29 +1,36 @@
 """Each claim of an answer against the steps that it cites."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from agent.claims import MARKER, Claim, Code, Family, Name, Place, Quantity, cited, claims, plain, quantities
 from kenpin.contracts.trace import Step
 from kenpin.contracts.verdict import Verdict
 
-CITE = re.compile(r"\[(\d{1,3})\]")
-TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:+\-]*")
-"""A run that may be a number, or a serial number, date or code as a whole."""
-NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*")
-IDENTIFIER = re.compile(r"^[fotv]\d+$")
 SENTENCE = re.compile(r"(?<=[.!?。！？])(?!\d)\s*|\n+")
-CLAIMS_OK = re.compile(
-    r"\b(?:no (?:visible |other )?(?:defects?|anomal\w+|scratch\w*|cracks?)|defect[- ]free|pass(?:es|ed)?|acceptable|is ok)\b"
-    r"|異常(?:は)?(?:なし|あり?ません|ない)|(?:傷|欠陥|不良)は(?:なし|ありません|ない)|合格(?!基準|判定)|良品です",
+ABOUT_PICTURE = re.compile(
+    r"\b(?:picture|image|photo|focus|exposure|glare|resolution|quality)\b|画像|画質|ピント|露出|解像度|写真",
     re.IGNORECASE,
 )
-
-
-def cited(text: str) -> tuple[int, ...]:
-    """Step numbers that a text cites as `[n]`, in order of first mention."""
-    return tuple(dict.fromkeys(int(n) for n in CITE.findall(text)))
+PASSES = re.compile(
+    r"\b(?<!not )(?<!n't )(?<!cannot )(?<!fails to )(?<!whether it )"
+    r"(?:(?:pass(?:es|ed)?|acceptable|defect[- ]free|(?:is|looks) (?:ok|good|fine))\b(?! (?:if|only|once|or)\b))"
+    r"|(?<!不)合格(?!基準|判定|とは|では|か)|良品(?:です|と判定|と判断)",
+    re.IGNORECASE,
+)
+"""Words that give a verdict of their own."""
+NOTHING = re.compile(
+    r"\bno (?:visible |other |further )?(?:defects?|anomal\w+|scratch\w*|cracks?|problems?|issues?|flaws?|damage)\b"
+    r"|\bnothing (?:is )?wrong\b"
+    r"|(?:異常|問題)(?:は|も)?(?:なし|あり?ません|ない)|(?:傷|キズ|欠陥|不良)[はも](?:なし|ありません|ない|見当たりません)",
+    re.IGNORECASE,
+)
+"""Words that say that nothing was found."""
+SHAPES = frozenset({"outline"})
+"""Parts of a result whose numbers nobody would claim and which hold so many that anything would be supported."""
+MOST_COUNTED = 50
 
 
 def unverified(text: str, steps: Sequence[Step], *, said: str = "", known: Sequence[float] = ()) -> tuple[str, ...]:
@@ -38,84 +45,194 @@ def unverified(text: str, steps: Sequence[Step], *, said: str = "", known: Seque
     Returns:
         The claims as they stand in the text, and `[n]` for each citation of a step that does not exist or failed.
     """
+    text = MARKER.sub("", plain(text))
     by_number = {step.n: step for step in steps if step.status == "ok"}
-    text = unicodedata.normalize("NFKC", text)
     everything = cited(text)
     missing = [f"[{n}]" for n in everything if n not in by_number]
-    free = {*numbers_in(unicodedata.normalize("NFKC", said)), *known}
+    ids = {s.casefold() for step in by_number.values() for s in _strings([step.result, step.args, step.view])}
+    words = _Support(given=[*quantities(said), *map(_given, known)], strings=[plain(said).casefold()])
     for sentence in filter(None, SENTENCE.split(text)):
-        names = cited(sentence) or everything
-        sources = [by_number[n] for n in names if n in by_number]
-        missing += [claim for claim in _claims(sentence) if not _supported(claim, sources, free, said)]
+        sources = [by_number[n] for n in cited(sentence) or everything if n in by_number]
+        support = _Support.of(sources).joined(words)
+        for claim in claims(sentence, steps=frozenset(by_number)):
+            found = _named(claim, ids) if isinstance(claim, Name) else support.holds(claim)
+            if not found:
+                missing.append(claim.text)
     return tuple(dict.fromkeys(missing))
 
 
-def contradicts(text: str, verdict: Verdict | None) -> str | None:
-    """The words in which a text claims that all is well although the verdict does not; None if it does not."""
+def contradicts(text: str, verdict: Verdict | None, *, partly: bool = False) -> str | None:
+    """The words in which a text claims that all is well although the verdict does not; None if it does not.
+
+    Args:
+        text: The answer.
+        verdict: By the rules.
+        partly: The answer names findings, so that "no scratches" may stand beside them.
+    """
     if verdict in (None, Verdict.OK):
         return None
-    found = CLAIMS_OK.search(text)
-    return found.group() if found else None
+    about_part = [s for s in SENTENCE.split(plain(text)) if s and not ABOUT_PICTURE.search(s)]
+    patterns = [PASSES] if partly or verdict is Verdict.UNCERTAIN else [PASSES, NOTHING]
+    found = (pattern.search(sentence) for sentence in about_part for pattern in patterns)
+    return next((match.group() for match in found if match), None)
 
 
-def _claims(sentence: str) -> Iterator[str]:
-    bare = CITE.sub(" ", sentence)
-    for match in TOKEN.finditer(bare):
-        token = match.group().rstrip(".,:/+-")
-        if any(c.isdigit() for c in token) and not IDENTIFIER.match(token):
-            yield token
+def _given(value: float) -> Quantity:
+    return Quantity(f"{value:g}", abs(value), 0.0)
 
 
-def _supported(claim: str, sources: Sequence[Step], free: set[float], said: str) -> bool:
-    strings = [s.casefold() for step in sources for s in _strings(step.result)]
-    if (
-        any(claim.casefold() in s for s in strings)
-        or claim.casefold() in unicodedata.normalize("NFKC", said).casefold()
-    ):
-        return True
-    values = numbers_in(claim)
-    pool = free | {abs(v) for step in sources for v in _numbers([step.result, step.args])}
-    return bool(values) and all(_near(value, digits, pool) for value, digits in values.items())
+def _named(claim: Name, ids: set[str]) -> bool:
+    """Whether an id was given by some step; views are named by the loop and by uploads."""
+    return claim.text.startswith("v") or claim.text in ids
 
 
-def numbers_in(text: str) -> dict[float, int]:
-    """Each number of a text with the count of decimals that it is written with."""
-    found = {}
-    for raw in NUMBER.findall(re.sub(r"(?<=\d)(?=[A-Za-zµμ%°²])", " ", text)):
-        plain = raw.replace(",", "")
-        if plain.count(".") <= 1:
-            found[abs(float(plain))] = len(plain.partition(".")[2])
-    return found
+@dataclass
+class _Support:
+    """What claims may rest on."""
+
+    numbers: list[Quantity] = field(default_factory=list)
+    """Of steps."""
+    given: list[Quantity] = field(default_factory=list)
+    """Of the user and of the settings; one without a unit may be repeated with any."""
+    boxes: list[tuple[float, ...]] = field(default_factory=list)
+    strings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, steps: Sequence[Step]) -> "_Support":
+        """Everything that the results, arguments and boxes of steps hold."""
+        support = cls()
+        for step in steps:
+            data = [step.result, step.args, step.boxes]
+            support.numbers += _numbers(data, None)
+            support.boxes += _boxes(data)
+            support.strings += [plain(s).casefold() for s in _strings(data)]
+        return support
+
+    def joined(self, other: "_Support") -> "_Support":
+        return _Support(
+            self.numbers + other.numbers,
+            self.given + other.given,
+            self.boxes + other.boxes,
+            self.strings + other.strings,
+        )
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether something supports a claim."""
+        match claim:
+            case Quantity():
+                written = claim.family is None and (self._written(claim.text) or self._listed(claim))
+                return written or self._number(claim)
+            case Place(box=box):
+                same = any(all(_near(a, v) for a, v in zip(box, b, strict=True)) for b in self.boxes)
+                return same or all(any(_near(n, q.value) for q in self.given) for n in box)
+            case Code(text=text):
+                return self._written(text) or self._parts(text)
+            case _:
+                return False
+
+    def _number(self, claim: Quantity) -> bool:
+        repeated = (q for q in self.given if None in (q.family, claim.family) or q.family == claim.family)
+        return any(_near(claim, q.value) for q in repeated) or any(_fits(claim, q) for q in self.numbers)
+
+    def _listed(self, claim: Quantity) -> bool:
+        """A number with commas that is a list after all: "100,200"."""
+        parts = claim.text.split(",")
+        return len(parts) > 1 and all(
+            any(_near(n, q.value) for q in self.numbers) for p in parts for n in quantities(p)
+        )
+
+    def _written(self, text: str) -> bool:
+        """Whether a code of three characters or more stands in a string as a whole."""
+        whole = re.compile(rf"(?<![a-z0-9]){re.escape(text.casefold())}(?![a-z0-9])")
+        digits = re.compile(rf"(?<!\d){re.escape(text.casefold())}(?!\d)")
+        pattern = digits if text.isdigit() else whole
+        return len(text) >= 3 and any(pattern.search(s) for s in self.strings)
+
+    def _parts(self, text: str) -> bool:
+        """A range or ratio ("10-20", "4:3", "800x600"), or a date written in another way than its source."""
+        parts = re.split(r"[-/:x.]", text)
+        if not all(part.isdigit() for part in parts):
+            return False
+        if len(parts) == 2 and not any(len(p) > 1 and p.startswith("0") for p in parts):
+            return all(
+                any(_near(n, q.value) for q in [*self.numbers, *self.given]) for p in parts for n in quantities(p)
+            )
+        wanted = {int(part) for part in parts}
+        return any(wanted <= {int(n) for n in re.findall(r"\d+", s)} for s in self.strings)
 
 
-def _near(value: float, digits: int, pool: set[float]) -> bool:
-    """Equal after rounding to the written decimals, as it stands or as a percentage."""
-    half = 0.5 * 10.0**-digits + 1e-9
-    return any(abs(value - abs(v)) <= half or abs(value - 100 * abs(v)) <= half for v in pool)
+def _fits(claim: Quantity, number: Quantity) -> bool:
+    """Whether a step's number supports a claim: near enough for the decimals written, and in the same kind of unit.
+
+    A claim in millimetres needs a number in millimetres; one in pixels or degrees may rest on a bare number. A bare
+    number supports a percentage as a share.
+    """
+    if claim.family == "%" and number.family is None:
+        return _near(claim, 100 * number.value)
+    bare = number.family is None and claim.family not in ("mm", "mm2")
+    return (claim.family is None or claim.family == number.family or bare) and _near(claim, number.value)
 
 
-def _numbers(data: Any) -> Iterator[float]:
+def _near(claim: Quantity, value: float) -> bool:
+    """Equal after rounding to the written decimals."""
+    return abs(claim.value - abs(value)) <= claim.half + 1e-9 * max(1.0, abs(value))
+
+
+def _family(key: str, unit: str) -> Family | None:
+    """Unit of a number by its key: `length_px`, `mm_per_px`, `size_mm`, or `value` beside `unit`."""
+    words = key.split("_")
+    if key in ("value", "uncertainty") and unit:
+        return {"mm": "mm", "mm2": "mm2", "px": "px", "px2": "px2", "deg": "deg"}.get(unit)  # type: ignore[return-value]
+    if "mm" in words:
+        return "mm"
+    if "px" in words:
+        return "px2" if words[0] == "area" else "px"
+    return "deg" if "deg" in words else None
+
+
+def _numbers(data: Any, family: Family | None) -> Iterator[Quantity]:
     if isinstance(data, bool) or data is None:
         return
     if isinstance(data, int | float):
-        yield float(data)
+        yield Quantity("", abs(float(data)), 0.0, family)
     elif isinstance(data, str):
-        yield from numbers_in(data)
+        yield from (Quantity("", q.value, 0.0, q.family) for q in quantities(data))
     elif isinstance(data, Mapping):
-        for value in data.values():
-            yield from _numbers(value)
+        unit = str(data.get("unit") or "")
+        for key, value in data.items():
+            if key not in SHAPES:
+                yield from _numbers(value, _family(str(key), unit))
     elif isinstance(data, Sequence):
-        yield float(len(data))
+        if all(isinstance(value, Mapping | str) for value in data):
+            # How many there are, or how many of some kind.
+            counts = range(1, min(len(data), MOST_COUNTED) + 1) if data else (0,)
+            yield from (Quantity("", float(n), 0.0) for n in counts)
         for value in data:
-            yield from _numbers(value)
+            yield from _numbers(value, family)
+
+
+def _boxes(data: Any) -> Iterator[tuple[float, ...]]:
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if key not in SHAPES:
+                yield from _boxes(value)
+    elif isinstance(data, Sequence) and not isinstance(data, str):
+        if len(data) == 4 and all(isinstance(v, int | float) and not isinstance(v, bool) for v in data):
+            yield tuple(float(v) for v in data)
+        else:
+            for value in data:
+                yield from _boxes(value)
 
 
 def _strings(data: Any) -> Iterator[str]:
     if isinstance(data, str):
-        yield unicodedata.normalize("NFKC", data)
+        yield data
     elif isinstance(data, Mapping):
         for value in data.values():
             yield from _strings(value)
     elif isinstance(data, Sequence):
         for value in data:
             yield from _strings(value)
+
+
+__all__ = ["cited", "contradicts", "unverified"]
