@@ -124,13 +124,9 @@ def _plain(say: str, routed: Routed, slots: Slots, situation: Situation | None) 
     plain = normalise(say)
     if act != "no" and not set(intents) & ALONE:
         intents = tuple(dict.fromkeys((*intents, *cued(plain))))
-    limited = bool(slots.limits) or bool(situation and situation.criteria)
-    if (
-        "judge" in intents
-        and not limited
-        and not OPEN_JUDGEMENT.search(plain)
-        and not (situation and situation.measured)
-    ):
+    if OK_OR_NG.search(plain) and set(intents) <= {"beyond", "vague", "chat", "judge"}:
+        intents, act = ("judge",), "do"
+    if "judge" in intents and not _has_limit(plain, slots, situation):
         # "OK or NG?" without any limit is a search; only a spec that nobody has said must be asked for.
         intents = tuple(dict.fromkeys("detect" if i == "judge" else i for i in intents))
         act = "do" if act != "ask" or not slots.back else act
@@ -141,16 +137,20 @@ def _plain(say: str, routed: Routed, slots: Slots, situation: Situation | None) 
         and not slots.quantities
         and intents != ("measure",)
     ):
-        intents = ("explain",)
-        act = "do"
+        return ("explain",), "do"
     if situation and set(intents) <= HOLDS_UP and fields_asked(say, situation.lines_read) and not slots.defects:
         return ("read",), "do"
-    if SENDS.search(plain) and "send" not in intents and not set(intents) & {"beyond", "sign"} and act != "no":
+    if SENDS.search(plain) and not set(intents) & {"beyond", "sign"} and act != "no":
         intents = (*intents, "send")
     if slots.scale and intents == ("measure",) and not slots.quantities and not slots.defects and not _things(slots):
-        intents = ("calibrate",)
-        act = "do"
+        return ("calibrate",), "do"
     return intents, act
+
+
+def _has_limit(plain: str, slots: Slots, situation: Situation | None) -> bool:
+    """Whether there is a limit to judge by, or one is spoken of."""
+    known = situation is not None and (situation.criteria is not None or situation.measured is not None)
+    return bool(slots.limits or known or OPEN_JUDGEMENT.search(plain))
 
 
 def _things(slots: Slots) -> tuple[str, ...]:
