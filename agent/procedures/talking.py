@@ -3,6 +3,7 @@
 from agent.procedures.core import Asks, Job, Steps
 from agent.procedures.places import earlier
 from agent.procedures.searching import search
+from agent.reasons import explain as reason_in_words
 
 
 def explain(job: Job) -> Steps:
@@ -58,7 +59,7 @@ def _explain_verdict(job: Job) -> None:
             "explain.verdict",
             verdict=job.word(f"v.{judged[-1]['verdict']}"),
             rule=judged[-1]["rule"] or "",
-            reasons=judged[-1]["reasons"],
+            reasons=[reason_in_words(code, job.lang) for code in judged[-1]["reasons"]],
         )
 
 
