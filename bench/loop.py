@@ -67,8 +67,9 @@ def kenpin_round(steps: int) -> tuple[float, float]:
         pictures = FilePictures(Path(home) / "pictures")
         stored = Stopwatch(pictures)
         recorder = Recorder(tools={"zoom": clock.tool}, pictures=stored, cases=None, limits=Limits())
-        inspector = Inspector(planner=scripted_planner(script), recorder=recorder, traces=FileTraces(Path(home) / "traces"),
-                              checkpointer=saver(Path(home)))
+        inspector = Inspector(
+            planner=scripted_planner(script), recorder=recorder, traces=FileTraces(Path(home) / "traces"),
+            checkpointer=saver(Path(home)))
         inspection = inspector.start(Material(subject=Photo(picture())))
         stored.spent = 0.0
         start = time.perf_counter()

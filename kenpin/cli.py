@@ -71,7 +71,7 @@ def inspect(
     inspector = kenpin.inspector()
     inspection = inspector.start(given)
     events = inspector.say(inspection, instruction)
-    answer: "Answer | None"
+    answer: Answer | None
     if as_json:
         answer = answer_of(events)
         sys.stdout.write(inspector.trace(inspection).model_dump_json() + "\n")
@@ -169,13 +169,10 @@ def evaluate(
         out.print(rates(outcome.groups))
         for failure in outcome.failures:
             flag = " wrong action" if failure["wrong_action"] else ""
-            out.print(
-                f"{failure['id']} turn {failure['turn']}: missed {', '.join(failure['missed'])}{flag}: {failure['say']}",
-                markup=False,
-            )
-        out.print(
-            f"{outcome.passed} of {outcome.turns} turns passed ({outcome.rate:.1%}), {outcome.wrong_actions} wrong actions"
-        )
+            missed = ", ".join(failure["missed"])
+            out.print(f"{failure['id']} turn {failure['turn']}: missed {missed}{flag}: {failure['say']}", markup=False)
+        counts = f"{outcome.passed} of {outcome.turns} turns passed ({outcome.rate:.1%})"
+        out.print(f"{counts}, {outcome.wrong_actions} wrong actions")
     if require is not None and outcome.rate < require:
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""The one reader of settings: environment variables `KENPIN_…`, then `kenpin.toml` in the data folder, then defaults."""
+"""The one reader of settings: variables `KENPIN_…`, then `kenpin.toml` in the data folder, then defaults."""
 
 import os
 from pathlib import Path

@@ -30,7 +30,7 @@ class Screen:
     def follow(self, events: Iterator[Event], say: str) -> Answer | None:
         """Show a turn while it runs and return its answer."""
         lang = language(self._lang, say)
-        answer = None
+        answer: Answer | None = None
         with self._console.status("…") as status:
             for event in events:
                 match event:
@@ -38,8 +38,8 @@ class Screen:
                         status.update(f"{n} {word(tool, lang)} …")
                     case StepDone(step=step):
                         self._step(step, lang)
-                    case TurnEnded(answer=answer):
-                        pass
+                    case TurnEnded():
+                        answer = event.answer
         if answer:
             self.answer(answer, lang)
         return answer

@@ -32,7 +32,7 @@ class Kenpin:
 
     @cached_property
     def cases(self) -> CaseStore:
-        """Past cases: in a folder, or on a Chroma server if one is named. The bundled examples are there from the start."""
+        """Past cases: in a folder, or on a Chroma server if one is named. The bundled examples are in it."""
         from kenpin.cases.bundle import load_bundled
         from kenpin.cases.chroma import ChromaCases
 

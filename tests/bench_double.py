@@ -14,7 +14,9 @@ def upload(pixels: RgbImage, view_id: str = "v0", role: Role = Role.SUBJECT) -> 
     frozen = pixels.copy()
     frozen.flags.writeable = False
     height, width = frozen.shape[:2]
-    view = View(id=view_id, source=view_id, kind=ViewKind.UPLOAD, role=role, sha256="0" * 64, width=width, height=height)
+    view = View(
+        id=view_id, source=view_id, kind=ViewKind.UPLOAD, role=role, sha256="0" * 64, width=width, height=height
+    )
     return Picture(view=view, pixels=frozen)
 
 
@@ -48,8 +50,10 @@ class Desk:
         self.scale = report.scale or self.scale
         if made := report.made:
             height, width = made.pixels.shape[:2]
-            view = View(id=view_id, source=made.parent.source, parent=made.parent.id, kind=made.kind, sha256="0" * 64,
-                        width=width, height=height, to_source=made.to_source, altered=made.altered or made.parent.altered)
+            view = View(
+                id=view_id, source=made.parent.source, parent=made.parent.id, kind=made.kind, sha256="0" * 64,
+                width=width, height=height, to_source=made.to_source, altered=made.altered or made.parent.altered
+            )
             self.pictures[view_id] = Picture(view=view, pixels=made.pixels)
         return report
 

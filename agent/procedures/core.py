@@ -1,7 +1,7 @@
 """How the embedded planner carries out a wish: procedures that yield tool calls and say sentences.
 
-A procedure is a generator. It yields a `Need` and receives the `Done` of that call; the planner replays it over the steps
-that were already taken to find the next call, so that nothing but the messages has to be stored.
+A procedure is a generator. It yields a `Need` and receives the `Done` of that call; the planner replays it over the
+steps that were already taken to find the next call, so that nothing but the messages has to be stored.
 """
 
 from collections.abc import Callable, Generator
@@ -108,8 +108,3 @@ class Job:
                 label = item.get("type") or done.result.get("what", "object")
                 known[item["id"]] = Place.of(item, label=label, step=done.step)
         return known
-
-
-def have(value: Any) -> bool:
-    """Whether an optional value was given at all."""
-    return value is not None and value != () and value != ""

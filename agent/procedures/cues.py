@@ -1,7 +1,7 @@
 """Wishes that stand in so many words beside the one that the router is sure of.
 
-The router hears the loudest wish of a long instruction; these phrases catch the others. Each is a phrase that hardly ever
-means anything else, and none counts inside a negation.
+The router hears the loudest wish of a long instruction; these phrases catch the others. Each is a phrase that hardly
+ever means anything else, and none counts inside a negation.
 """
 
 import re

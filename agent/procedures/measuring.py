@@ -18,7 +18,8 @@ MOST = 8
 """Things measured in one turn at the most; the longest come first."""
 ROUND = frozenset({"hole", "washer", "pill", "cap", "screw", "bottle"})
 WHOLE = re.compile(
-    r"\b(?:outer|outside|overall|total|opening|included|bend(?:ing)?) |\bod\b|外径|外形|外寸|全長|全幅|全高|なす角|開き角|曲げ角|曲がり角"
+    r"\b(?:outer|outside|overall|total|opening|included|bend(?:ing)?) |\bod\b|"
+    r"外径|外形|外寸|全長|全幅|全高|なす角|開き角|曲げ角|曲がり角"
 )
 """Words that mean the part as a whole although nothing is named."""
 TILT = re.compile(
@@ -156,7 +157,7 @@ def _extreme(job: Job, quantity: str, places: list[Place]) -> Steps:
             taken.append((float(done.result["value"]), place, done))
     if not taken:
         return
-    value, place, done = (min if small else max)(taken, key=lambda entry: entry[0])
+    _, place, done = (min if small else max)(taken, key=lambda entry: entry[0])
     job.about.insert(0, place.id)
     _tell(job, done, place, pick=job.slots.pick or "")
 
@@ -176,14 +177,14 @@ def _one(job: Job, quantity: str, place: Place) -> Steps:
 
 
 def _meant(job: Job) -> Generator[Need, Done, list[Place] | None]:
-    """The things to measure: found in this turn, pointed back to, searched for now; None means the named place itself."""
+    """The things to measure: found in this turn, pointed back to, searched for now; None is the named place itself."""
     slots, situation = job.slots, job.situation
     if job.searched is not None and not (slots.objects and not slots.defects):
         places = of_type([job.regions()[i] for i in found_ids(job)], slots.defects)
         return _or_ask(job, picked(places, slots.pick if slots.pick not in _EXTREMES else None))
-    if situation.findings and (slots.back or slots.pick or slots.defects) and not slots.objects:
-        if found := earlier(job):
-            return found
+    pointed = situation.findings and (slots.back or slots.pick or slots.defects) and not slots.objects
+    if pointed and (found := earlier(job)):
+        return found
     if slots.defects:
         yield from check_once(job)
         yield from search(job)
@@ -283,7 +284,7 @@ def _apart(job: Job, quantity: str) -> Steps:
 
 
 def _pair(job: Job, places: list[Place]) -> tuple[Place, Place]:
-    """The two that the instruction names ("first to third", "leftmost and rightmost"), else the first two in reading order."""
+    """The two that the instruction names ("first to third"), else the first two in reading order."""
     named = [
         found[0] for hit in find("pick", normalise(job.say)) if (found := picked(places, hit.name)) and len(found) == 1
     ]

@@ -134,7 +134,7 @@ def inside(places: Iterable[Place], box: Box | None) -> list[Place]:
 
 
 def earlier(job: Job) -> list[Place]:
-    """What "it", "the second one" or "the longest" means among the findings of earlier turns; empty if nothing was found."""
+    """What "it", "the second one" or "the longest" means among earlier findings; empty if there are none."""
     slots, found = job.slots, job.situation.listed
     pool = of_type(inside(found, named_box(job)), slots.defects) if (slots.defects or slots.region) else found
     if slots.pick == "second" and job.situation.focus and "other" in normalise(job.say) and len(found) == 2:

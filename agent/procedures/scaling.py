@@ -82,7 +82,7 @@ def scaled(job: Job) -> bool:
 
 
 def clear_of_scale(job: Job) -> Box | None:
-    """The picture without the board or marker that gave the scale: those are the sharpest things in it, and not the part."""
+    """The picture without the board or marker that gave the scale: the sharpest things in it, and not the part."""
     taken = [
         r["result"]
         for turn in job.situation.past

@@ -62,7 +62,7 @@ def ordered(intents: tuple[str, ...], slots: Slots) -> list[str]:
 
 
 def _question(job: Job) -> Asks | None:
-    """The question that the wish itself raises, or a general one when only the router thinks that something is missing."""
+    """The question that the wish itself raises, or a general one if only the router feels that something is missing."""
     for intent in ordered(job.intents, job.slots):
         steps = PROCEDURES[intent](job)
         try:

@@ -122,8 +122,7 @@ def _groups(conversation: Conversation, number: int) -> Iterator[str]:
         yield conversation.group
     yield "ja" if any(ord(c) > 0x3000 for c in turn.say) else "en"
     yield "follow-up" if number else "first turn"
-    for tool in turn.expect.tools or ():
-        yield tool
+    yield from turn.expect.tools or ()
     if turn.expect.clarify:
         yield "clarify"
     if turn.expect.honest:
