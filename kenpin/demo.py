@@ -1,17 +1,16 @@
 """`make demo`: inspects bundled pictures with the embedded planner and says how to go on."""
 
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
 from kenpin.config import read_settings
 from kenpin.contracts.errors import KenpinError
+from kenpin.samples import SAMPLES
 from kenpin.session import material
 from kenpin.terminal import Screen
 from kenpin.wiring import open_kenpin
 
-SAMPLES = Path(__file__).parent / "samples"
 ROUNDS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
     ("fabric_stain.jpg", None, ("Is there anything wrong with this fabric?", "Any similar cases?")),
     ("fabric_clean.png", None, ("シミがないか検査して",)),
