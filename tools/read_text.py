@@ -8,8 +8,8 @@ from pydantic import Field
 from kenpin.contracts.view import Box, Points, RgbImage, enclosing
 from tools.pixels.grey import grey
 from tools.reading.answer import Choice, Kind, Placed, choose
-from tools.reading.codes import Code, read_codes
-from tools.reading.lines import Line, read_lines, read_more
+from tools.reading.codes import Code, Effort, read_codes
+from tools.reading.lines import Line, credible, read_faint, read_lines, read_more
 from tools.spec import OnView, Patch, Region, Report, Tool, ToolResult, Workbench, patch
 
 NAMES = {"serial": "serial number", "lot": "lot number"}
@@ -58,13 +58,21 @@ class ReadTextResult(ToolResult):
 
 def read(pixels: RgbImage, kind: Kind) -> tuple[tuple[Line, ...], tuple[Code, ...]]:
     """Read (H, W, 3) uint8 RGB: lines and codes in pixels of the picture. Never written to."""
-    codes = read_codes(grey(pixels))
+    effort: dict[Kind, Effort] = {"code": "hard", "all": "usual"}
+    codes = read_codes(grey(pixels), effort=effort.get(kind, "quick"))
     if kind == "code":
         return (), codes
-    lines = read_lines(pixels, thorough=not codes)
-    if pick(lines, codes, kind)[0] is None or kind in {"all", "label"}:
-        lines = read_more(pixels, lines)
-    return lines, codes
+    lines = read_lines(pixels)
+    wants_all = kind in {"all", "label"}
+
+    def answered(so_far: tuple[Line, ...]) -> bool:
+        return not wants_all and pick(credible(so_far), codes, kind)[0] is not None
+
+    if not answered(lines):
+        lines = read_more(pixels, lines, enough=answered)
+    if not answered(lines) and not (wants_all and (credible(lines) or codes)):
+        lines = read_faint(pixels, lines)
+    return credible(lines), codes
 
 
 def pick(lines: tuple[Line, ...], codes: tuple[Code, ...], kind: Kind) -> tuple[str | None, Points | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,11 +13,13 @@ from kenpin.contracts.view import GrayImage, Points
 FORMATS = ("QRCode", "MicroQRCode", "DataMatrix", "Aztec", "PDF417", "Code128", "Code39", "Code93", "EAN13", "EAN8",
            "UPCA", "UPCE", "ITF", "Codabar", "DataBar", "DataBarExp")
 
-WORKING_SIDE = 2000
-"""Longest side in px at which codes are looked for first; larger pictures are tried whole if that finds none."""
+WORKING_SIDE, QUICK_SIDE = 2000, 1000
+"""Longest side in px at which codes are looked for; with `hard`, larger pictures are tried whole if that finds none."""
 
 SHORTEST_LINEAR = 4
 """Bar codes without a checksum are seen in stripes of brushed metal; those are shorter than this."""
+
+Effort = Literal["quick", "usual", "hard"]
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,21 @@ class Code:
     corners: Points
 
 
-def read_codes(gray: GrayImage) -> tuple[Code, ...]:
+def read_codes(gray: GrayImage, *, effort: Effort = "usual") -> tuple[Code, ...]:
     """Find and decode codes, from top to bottom.
 
     Args:
         gray: (H, W) uint8. Never written to.
+        effort: `quick` where a code would be a by-catch, `hard` where one is asked for.
     Source: zxing-cpp; OpenCV's QR and bar code detectors for what it misses.
     """
-    step = max(1.0, max(gray.shape) / WORKING_SIDE)
+    step = max(1.0, max(gray.shape) / (QUICK_SIDE if effort == "quick" else WORKING_SIDE))
     small = gray if step == 1.0 else np.asarray(
         cv2.resize(gray, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    found = _zxing(small, step) or _opencv(small, step)
-    if not found and step > 1.0:
+    found = _zxing(small, step)
+    if not found and effort == "hard":
+        found = _opencv(small, step)
+    if not found and effort == "hard" and step > 1.0:
         found = _zxing(gray, 1.0)
     return tuple(sorted(found, key=lambda code: (float(code.corners[:, 1].min()), float(code.corners[:, 0].min()))))
 

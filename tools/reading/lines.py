@@ -1,6 +1,7 @@
 """Finding and reading lines of text in a picture, in any direction."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -11,15 +12,21 @@ from tools.pixels.grey import grey
 from tools.reading.engine import locate, recognise
 from tools.reading.proposals import Window, windows
 
-WORKING_AREA = 480_000
-"""Pixels that the detector looks at in one go; larger pictures are reduced to it, and looked at again in windows."""
+FIRST_AREA, WINDOW_AREA = 260_000, 480_000
+"""Pixels of the first look, to which larger pictures are reduced, and of a window that is looked at in full size."""
 
 SMALLEST_SIDE = 64
 """A crop of one line is enlarged until its shorter side has this many px, at most fourfold."""
 
 SURE, LEGIBLE, DOUBTFUL = 0.9, 0.5, 0.7
-"""Recogniser scores: no other direction is tried from `SURE` on, nothing below `LEGIBLE` is reported, and lines of two
-characters or fewer need more than `DOUBTFUL`, or `SURE` if they are turned."""
+"""Recogniser scores: no other direction is tried from `SURE` on, nothing below `LEGIBLE` is reported, lines of two
+characters need more than `DOUBTFUL`, and `SURE` if they are turned, and single characters always need it."""
+
+SAME = 0.4
+"""Share of the smaller of two boxes that the other covers if both are one line."""
+
+LEAST_RELIEF = 3.0
+"""Grey levels; less is the camera's noise and is not stretched further."""
 
 SHAPES = frozenset("Oo0QIl|1-_=+.,:;'`\"/\\~^*·•°〇○口ロ一ー二三工王日田目回〉〈<>()[]{}")
 """Characters that holes, slots and edges of a part are mistaken for."""
@@ -38,43 +45,63 @@ class Line:
     """Direction of reading, degrees clockwise from left-to-right."""
 
 
-def read_lines(pixels: RgbImage, *, thorough: bool = True) -> tuple[Line, ...]:
-    """Read all lines, top to bottom and left to right.
+def read_lines(pixels: RgbImage) -> tuple[Line, ...]:
+    """Read lines that a first look at a reduced picture finds.
 
     Args:
         pixels: (H, W, 3) uint8 RGB. Never written to.
-        thorough: Try again with raised contrast, and with joined dots, if nothing was found.
     Returns:
-        Lines in pixels of the picture.
-    Source: PP-OCRv6 by RapidOCR; contrast limited equalisation (Zuiderveld 1994) for engraved text.
+        All that was seen, in pixels of the picture, also plain shapes that only look like characters: `credible` leaves
+        those out.
+    Source: PP-OCRv6 by RapidOCR.
     """
-    found, seen = _whole(pixels)
-    if thorough and not found and not seen:
-        for altered in (_contrast(pixels), _joined(pixels)):
-            found, _ = _whole(altered, area=WORKING_AREA // 2)
-            if found:
-                break
-    return _ordered(found)
+    return tuple(_whole(pixels, area=FIRST_AREA))
 
 
-def read_more(pixels: RgbImage, known: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Look again, at full size, where small text may have been lost in a reduced picture; `known` lines are kept."""
+def read_more(pixels: RgbImage, known: tuple[Line, ...], *,
+              enough: Callable[[tuple[Line, ...]], bool]) -> tuple[Line, ...]:
+    """Look again at full size where rows of marks stand that no known line explains, until it is `enough`.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB. Never written to.
+        known: What was read so far; it is kept.
+        enough: Asked after each window with all lines so far.
+    """
     height, width = pixels.shape[:2]
-    if height * width <= WORKING_AREA * 1.5:
+    if height * width <= FIRST_AREA:
         return known
-    found = list(known)
-    for window in windows(grey(pixels), area=WORKING_AREA):
-        found += _in_window(pixels, window)
-    return _ordered(_distinct(found))
+    for window in windows(grey(pixels), known=[line.corners for line in known], area=WINDOW_AREA):
+        known = tuple(_distinct([*known, *_in_window(pixels, window, known)]))
+        if enough(known):
+            break
+    return known
 
 
-def _in_window(pixels: RgbImage, window: Window) -> list[Line]:
+def read_faint(pixels: RgbImage, known: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Read engraved, worn or faint text, where nothing else answered; `known` lines are kept.
+
+    Source: flat field by the local mean, contrast stretched to its 98th percentile.
+    """
+    height, width = pixels.shape[:2]
+    scale = min(1.0, math.sqrt(WINDOW_AREA / (height * width)))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = pixels if scale == 1.0 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    back = (width / size[0], height / size[1])
+    seen = [line.corners / back for line in known if line.score >= DOUBTFUL]
+    found = _whole(_flattened(np.asarray(small, dtype=np.uint8)), area=WINDOW_AREA, seen=seen)
+    return tuple(_distinct([*known, *(replace(line, corners=line.corners * back) for line in found)]))
+
+
+def _in_window(pixels: RgbImage, window: Window, known: tuple[Line, ...]) -> list[Line]:
     x0, y0, x1, y1 = window
-    return [replace(line, corners=line.corners + np.array([x0, y0])) for line in _whole(pixels[y0:y1, x0:x1])[0]]
+    corner = np.array([x0, y0])
+    seen = [line.corners - corner for line in known if line.score >= SURE]
+    lines = _whole(pixels[y0:y1, x0:x1], area=WINDOW_AREA, seen=seen)
+    return [replace(line, corners=line.corners + corner) for line in lines]
 
 
-def _whole(pixels: RgbImage, *, area: int = WORKING_AREA) -> tuple[list[Line], bool]:
-    """Lines of a picture that is looked at in one go, and whether anything was clearly seen, be it only plain shapes.
+def _whole(pixels: RgbImage, *, area: int, seen: Sequence[Points] = ()) -> list[Line]:
+    """Lines of a picture that is looked at in one go, at no more than `area` pixels; those that lie on `seen` left out.
 
     A picture of a single tight line, in which the detector finds none, is read as such.
     """
@@ -90,8 +117,8 @@ def _whole(pixels: RgbImage, *, area: int = WORKING_AREA) -> tuple[list[Line], b
     quads = [(quad - pad) * (width / size[0], height / size[1]) for quad in locate(np.asarray(work, dtype=np.uint8))]
     if not quads and max(height, width) >= 2 * min(height, width) and height * width < area:
         quads = [np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)]
-    lines = [line for quad in quads if (line := read_quad(pixels, quad)) is not None]
-    return _credible(_distinct(lines)), any(line.score > DOUBTFUL for line in lines)
+    new = [quad for quad in quads if all(_overlap(quad, other) < SAME for other in seen)]
+    return _distinct([line for quad in new if (line := read_quad(pixels, quad)) is not None])
 
 
 def read_quad(pixels: RgbImage, quad: Points) -> Line | None:
@@ -134,22 +161,22 @@ def _straight(pixels: RgbImage, corners: Points) -> RgbImage:
     return np.asarray(line, dtype=np.uint8)
 
 
-def _credible(lines: list[Line]) -> list[Line]:
-    """Leave out what is more likely a hole, a slot or a speck than a character."""
+def credible(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Leave out what is more likely a hole, a slot or a speck; the rest from top to bottom and left to right."""
     def needed(line: Line) -> float:
         if len(line.text) > 2:
             return LEGIBLE
-        return DOUBTFUL if abs(line.turned) < 30 else SURE
+        return DOUBTFUL if len(line.text) == 2 and abs(line.turned) < 30 else SURE
 
-    return [line for line in lines
-            if not all(c in SHAPES or c.isspace() for c in line.text) and line.score > needed(line)]
+    return _ordered([line for line in lines
+                     if not all(c in SHAPES or c.isspace() for c in line.text) and line.score > needed(line)])
 
 
 def _distinct(lines: list[Line]) -> list[Line]:
     """Of lines that lie on each other, the longest and surest."""
     kept: list[Line] = []
     for line in sorted(lines, key=lambda one: len(one.text) * one.score, reverse=True):
-        if all(_overlap(line.corners, other.corners) < 0.4 for other in kept):
+        if all(_overlap(line.corners, other.corners) < SAME for other in kept):
             kept.append(line)
     return kept
 
@@ -174,17 +201,10 @@ def _ordered(lines: list[Line]) -> tuple[Line, ...]:
     return tuple(line for row in rows for line in sorted(row, key=lambda one: float(one.corners[:, 0].min())))
 
 
-def _contrast(pixels: RgbImage) -> RgbImage:
-    """Raise local contrast, for engraved and worn text."""
-    equalised = cv2.createCLAHE(clipLimit=4.0, tileGridSize=(8, 8)).apply(cv2.GaussianBlur(grey(pixels), (0, 0), 1.0))
-    return np.asarray(cv2.cvtColor(equalised, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
-
-
-def _joined(pixels: RgbImage) -> RgbImage:
-    """Join dark dots into strokes, for dot-peen marks, and flatten the light."""
-    gray = grey(pixels)
-    side = max(3, round(min(gray.shape) / 120)) | 1
-    wide, dot = (cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)) for size in (8 * side + 1, side))
-    strokes = cv2.GaussianBlur(cv2.dilate(cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, wide), dot), (0, 0), side / 2)
-    spread = cv2.normalize(strokes, None, 0, 255, cv2.NORM_MINMAX)
-    return np.asarray(cv2.cvtColor(255 - spread, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
+def _flattened(pixels: RgbImage) -> RgbImage:
+    """Light evened out over 25 px, which is the width of a character, and contrast raised."""
+    gray = cv2.GaussianBlur(grey(pixels), (0, 0), 1.0).astype(np.float32)
+    relief = gray - cv2.blur(gray, (25, 25))
+    strong = max(float(np.quantile(np.abs(relief), 0.98)), LEAST_RELIEF)
+    even = np.clip(128 + relief * (90 / strong), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(even, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
