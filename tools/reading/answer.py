@@ -55,7 +55,7 @@ _DATES = tuple(re.compile(pattern) for pattern in (
     rf"(?<![A-Z0-9./\-]){_DAY}([-/.]){_MON}\1\d\d(?![\d./\-])",
     r"(?<![A-Z0-9])(?:20)?\d\d\s?[-/]?(?:W|WK|CW|KW)\s?(?:[0-4]\d|5[0-3])(?!\d)",
 ))
-_DATE_VALUE = rf"\d{{6}}(?!\d)|{_MON}[-/.]\d\d(?!\d)|\d{{4}}(?!\d)"
+_DATE_VALUE = rf"\d{{6}}(?!\d)|{_MON}[-/.](?:20)?\d\d(?!\d)|\d{{4}}(?!\d)"
 _NUMBER = re.compile(r"[-+±]?\d+(?:[.,]\d+)*")
 _LABELS = {"serial": (_SERIAL, _VALUE), "lot": (_LOT, _VALUE), "date": (_DATE, _DATE_VALUE)}
 

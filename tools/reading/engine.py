@@ -1,5 +1,6 @@
 """The one place that runs RapidOCR. Its models ship in its wheel; nothing is ever downloaded."""
 
+import re
 import threading
 from functools import lru_cache
 from importlib.util import find_spec
@@ -21,6 +22,11 @@ MODELS = {
     "Rec.model_path": "PP-OCRv6_rec_small.onnx",
     "Cls.model_path": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
 }
+
+JAPANESE = re.compile(r"[ぁ-んァ-ヶ検済図転単読価絵]")
+"""Characters that Japanese uses and Chinese does not."""
+
+SLIPS = str.maketrans("查产质证图单读转济检", "査産質証図単読転済検")
 
 _LOCK = threading.Lock()
 """RapidOCR keeps its switches on the engine, so two threads must not call it at once."""
@@ -85,7 +91,12 @@ def recognise(line: RgbImage) -> tuple[str, float]:
         read = _engine()(_bgr(line), use_det=False, use_cls=False, use_rec=True)
     if not read.txts:
         return "", 0.0
-    return str(read.txts[0]).strip(), float(read.scores[0])
+    return _japanese(str(read.txts[0]).strip()), float(read.scores[0])
+
+
+def _japanese(text: str) -> str:
+    """Where a text is Japanese, forms of characters that only Chinese uses are the recogniser's slips."""
+    return text.translate(SLIPS) if JAPANESE.search(text) else text
 
 
 def _bgr(pixels: RgbImage) -> NDArray[np.uint8]:

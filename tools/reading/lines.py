@@ -15,6 +15,9 @@ from tools.reading.proposals import Window, windows
 FIRST_AREA, WINDOW_AREA = 260_000, 480_000
 """Pixels of the first look, to which larger pictures are reduced, and of a window that is looked at in full size."""
 
+COARSE = 0.6
+"""Where a picture is reduced more than this, what is found is looked at again in full size before it is read."""
+
 SMALLEST_SIDE = 64
 """A crop of one line is enlarged until its shorter side has this many px, at most fourfold."""
 
@@ -118,7 +121,25 @@ def _whole(pixels: RgbImage, *, area: int, seen: Sequence[Points] = ()) -> list[
     if not quads and max(height, width) >= 2 * min(height, width) and height * width < area:
         quads = [np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)]
     new = [quad for quad in quads if all(_overlap(quad, other) < SAME for other in seen)]
+    if scale < COARSE:
+        new = [closer for quad in new for closer in _closer(pixels, quad)]
     return _distinct([line for quad in new if (line := read_quad(pixels, quad)) is not None])
+
+
+def _closer(pixels: RgbImage, quad: Points) -> list[Points]:
+    """The same text looked at in full size, since boxes of small text in a much reduced picture are loose."""
+    around = _margin_box(quad, pixels.shape)
+    if (around[2] - around[0]) * (around[3] - around[1]) > FIRST_AREA:
+        return [quad]
+    found = locate(pixels[around[1]:around[3], around[0]:around[2]]) + np.array(around[:2])
+    return [closer for closer in found if _overlap(closer, quad) >= SAME] or [quad]
+
+
+def _margin_box(quad: Points, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Upright box around a slanted one with half its height as margin, inside the picture."""
+    pad = 0.5 * float(min(np.linalg.norm(quad[1] - quad[0]), np.linalg.norm(quad[3] - quad[0])))
+    (left, top), (right, bottom) = quad.min(axis=0) - pad, quad.max(axis=0) + pad
+    return (max(0, int(left)), max(0, int(top)), min(shape[1], math.ceil(right)), min(shape[0], math.ceil(bottom)))
 
 
 def read_quad(pixels: RgbImage, quad: Points) -> Line | None:
