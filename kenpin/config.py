@@ -75,8 +75,8 @@ def read_settings(**given: object) -> Settings:
     """
     try:
         return Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
-    except (ValidationError, ValueError) as exc:
-        if isinstance(exc, ValidationError):
-            parts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_url=False)]
-            raise FileRefused(f"settings: {'; '.join(parts)} (environment KENPIN_… or kenpin.toml)") from None
+    except ValidationError as exc:
+        parts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_url=False)]
+        raise FileRefused(f"settings: {'; '.join(parts)} (environment KENPIN_… or kenpin.toml)") from None
+    except (ValueError, OSError) as exc:
         raise FileRefused(f"kenpin.toml cannot be read: {exc}") from None

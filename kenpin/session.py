@@ -28,7 +28,10 @@ def good_samples(folder: Path) -> list[Photo]:
     """
     if not folder.is_dir():
         raise FileRefused(f"{folder}: is no folder; --good takes a folder of good samples")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+    try:
+        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+    except OSError as exc:
+        raise FileRefused(f"{folder}: cannot be read ({exc.strerror or exc})") from None
     if not 1 <= len(files) <= MOST_GOOD:
         raise FileRefused(f"{folder}: holds {len(files)} pictures; 1 to {MOST_GOOD} good samples needed")
     return [photo(path) for path in files]

@@ -1,6 +1,7 @@
 """The one place where concrete classes meet."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +10,10 @@ from agent.planners.table import planner_named
 from agent.policy import Limits
 from agent.record import Recorder
 from kenpin.config import Settings
-from kenpin.contracts.ports import CaseStore, Embedder, PictureStore, TraceStore
+from kenpin.contracts.case import CaseHit, CaseQuery
+from kenpin.contracts.errors import FileRefused
+from kenpin.contracts.ports import CaseStore, Embedder, TraceStore
+from kenpin.contracts.view import RgbImage
 from kenpin.traces.files import FileTraces
 from kenpin.traces.pictures import FilePictures
 
@@ -71,11 +75,18 @@ class Kenpin:
         )
 
     def _checkpoints(self) -> sqlite3.Connection:
-        self.settings.home.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.settings.home / "checkpoints.sqlite", check_same_thread=False, timeout=30)
-        connection.execute("PRAGMA journal_mode=WAL")
-        # NORMAL survives a killed process; only a power cut can cost the last step, which then runs again.
-        connection.execute("PRAGMA synchronous=NORMAL")
+        home = self.settings.home
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(home / "checkpoints.sqlite", check_same_thread=False, timeout=30)
+            connection.execute("PRAGMA journal_mode=WAL")
+            # NORMAL survives a killed process; only a power cut can cost the last step, which then runs again.
+            connection.execute("PRAGMA synchronous=NORMAL")
+        except (OSError, sqlite3.Error) as exc:
+            reason = getattr(exc, "strerror", None) or exc
+            raise FileRefused(
+                f"the data folder {home} cannot be used ({reason}); set KENPIN_HOME to a writeable folder"
+            ) from None
         return connection
 
 
@@ -85,7 +96,9 @@ class LazyCases:
     def __init__(self, kenpin: Kenpin) -> None:
         self._kenpin = kenpin
 
-    def search(self, query, *, region=None, picture=None):  # type: ignore[no-untyped-def]
+    def search(
+        self, query: CaseQuery, *, region: RgbImage | None = None, picture: RgbImage | None = None
+    ) -> Sequence[CaseHit]:
         """As `CaseSearch.search`."""
         return self._kenpin.cases.search(query, region=region, picture=picture)
 
@@ -95,4 +108,4 @@ def open_kenpin(settings: Settings) -> Kenpin:
     return Kenpin(settings)
 
 
-__all__ = ["Kenpin", "PictureStore", "open_kenpin"]
+__all__ = ["Kenpin", "open_kenpin"]

@@ -30,7 +30,7 @@ class FileTraces:
     def load(self, trace_id: str) -> Trace:
         """Read one trace."""
         try:
-            return Trace.model_validate_json(self._place(trace_id).read_text(encoding="utf-8"))
+            return Trace.model_validate_json(self._place(trace_id).read_bytes())
         except FileNotFoundError:
             raise StoreError(f"there is no inspection {trace_id!r}") from None
         except ValidationError as exc:

@@ -5,6 +5,7 @@ import re
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -22,6 +23,8 @@ class FilePictures:
         self._folder = folder
         self._cache: OrderedDict[str, RgbImage] = OrderedDict()
         self._cached = 0
+        self._lock = Lock()
+        """Pages of several users share one store."""
 
     def put(self, pixels: RgbImage, *, lossless: bool = True) -> str:
         """Store (H, W, 3) uint8 RGB as PNG, or as JPEG where it is only shown and never measured."""
@@ -51,9 +54,10 @@ class FilePictures:
 
     def get(self, sha256: str) -> RgbImage:
         """Read a picture back, not writeable."""
-        if sha256 in self._cache:
-            self._cache.move_to_end(sha256)
-            return self._cache[sha256]
+        with self._lock:
+            if sha256 in self._cache:
+                self._cache.move_to_end(sha256)
+                return self._cache[sha256]
         bgr = cv2.imdecode(np.frombuffer(self.read_file(sha256), dtype=np.uint8), cv2.IMREAD_COLOR)
         if bgr is None:
             raise StoreError(f"stored picture {sha256[:12]} cannot be decoded")
@@ -78,9 +82,10 @@ class FilePictures:
 
     def _remember(self, sha256: str, pixels: RgbImage) -> None:
         pixels.flags.writeable = False
-        if sha256 in self._cache:
-            return
-        self._cache[sha256] = pixels
-        self._cached += pixels.nbytes
-        while self._cached > CACHED_BYTES and len(self._cache) > 1:
-            self._cached -= self._cache.popitem(last=False)[1].nbytes
+        with self._lock:
+            if sha256 in self._cache:
+                return
+            self._cache[sha256] = pixels
+            self._cached += pixels.nbytes
+            while self._cached > CACHED_BYTES and len(self._cache) > 1:
+                self._cached -= self._cache.popitem(last=False)[1].nbytes
