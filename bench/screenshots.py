@@ -30,7 +30,7 @@ WORDS = {
            "limit": "Reject scratches over 25 mm. The black marker is 15 mm wide.",
            "compare": "Compare with the golden sample", "ok": "Look for stains.",
            "question": "Compare it with the master part", "refusal": "Who made this part?"},
-    "ja": {"ng": "この布に異常はありますか？", "cases": "似た過去事例は？",
+    "ja": {"ng": "シミや汚れを探して", "cases": "似た過去事例は？",
            "limit": "25mm以上の傷は不良。黒いマーカーは15mm角", "compare": "良品見本と違うところを示して",
            "ok": "シミがないか検査して", "question": "マスターと比べて", "refusal": "この部品は誰が作った？"},
 }
@@ -77,9 +77,12 @@ def settle(page: Page) -> None:
 
 
 def say(page: Page, text: str) -> None:
-    """Run one turn."""
+    """Run one turn to its answer."""
+    cards = page.locator('[class*="st-key-answer-"]')
+    before = cards.count()
     page.locator(LINE).fill(text)
     page.locator(LINE).press("Enter")
+    cards.nth(before).wait_for(timeout=120_000)
     settle(page)
 
 
@@ -122,8 +125,8 @@ def scenes(browser: Browser, url: str, lang: str, folder: Path) -> None:
     take(page, CLEAN)
     say(page, words["ok"])
     keep(page, folder / f"{lang}-ok.webp")
-    say(page, words["question"])
     say(page, words["refusal"])
+    say(page, words["question"])
     keep(page, folder / f"{lang}-question.webp")
     page.close()
 

@@ -38,6 +38,7 @@ function drawMarks(group, data) {
 
 function placeTags(group, frame, data) {
   const unit = frame.w / frame.shown;
+  const taken = [];
   for (const tag of group.querySelectorAll(".tag")) {
     const [back, text] = tag.children;
     const size = LABEL_PX * unit;
@@ -47,6 +48,14 @@ function placeTags(group, frame, data) {
     let y = Number(tag.dataset.y) - height - 2 * unit;
     if (y < frame.y) y = Math.min(Number(tag.dataset.low) + 2 * unit, frame.y + frame.h - height);
     const x = Math.max(frame.x, Math.min(Number(tag.dataset.x), frame.x + frame.w - width));
+    // A label never hides another: it moves up past those that stand where it would, and at the edge down.
+    const hit = () => taken.find((o) => x < o.x + o.width && o.x < x + width && y < o.y + o.height && o.y < y + height);
+    let up = true;
+    for (let other = hit(), tries = 0; other && tries < 80; other = hit(), tries++) {
+      up = up && other.y - height - 2 * unit >= frame.y;
+      y = up ? other.y - height - 2 * unit : other.y + other.height + 2 * unit;
+    }
+    taken.push({ x, y, width, height });
     for (const [key, value] of Object.entries({ x, y, width, height, rx: 3 * unit })) back.setAttribute(key, value);
     text.setAttribute("x", x + size * 0.35);
     text.setAttribute("y", y + size * 1.05);
