@@ -122,7 +122,7 @@ def parts(args: argparse.Namespace) -> None:
             ng = np.arange(len(scores)) >= len(clean)
             pixel = auroc(np.concatenate(values), np.concatenate(masks))
             print(f"{name:9} {count:4}      {auroc(scores, ng):.3f}         {pixel:.3f}     "
-                  f"{flagged[ng].mean():.2f}   {flagged[~ng].mean():.2f}        {np.mean(numbers or [0]):.2f}            "
+                  f"{flagged[ng].mean():.2f}   {flagged[~ng].mean():.2f}        {np.mean(numbers or [0]):.2f}          "
                   f"{np.mean(hits or [False]):.2f}        {1000 * np.median(spent):.0f}", flush=True)
 
 

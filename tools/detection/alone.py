@@ -12,7 +12,7 @@ from tools.detection.gate import Evenness
 from tools.detection.outcome import Inspection, Region
 from tools.detection.shapes import outline
 
-WORK_AREA = 1_300_000
+WORK_AREA = 2_000_000
 """Larger pictures are searched at this many pixels."""
 SMALLEST = 48
 UNLIKE, DRIFT = 0.25, 0.6
@@ -40,6 +40,10 @@ def gate(found: Search) -> tuple[bool, str]:
     for code, holds in broken:
         if holds:
             return False, code
+    if found.ground and not found.ground.simple:
+        return False, "outline"
+    if found.ground and not found.sorted.belongs:
+        return True, "part_on_ground"
     if found.sorted.belongs:
         return True, "marks_left_out"
     return True, "plain_surface" if even.rough < 3 else "textured_even"

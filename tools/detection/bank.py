@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import Mask
-from tools.detection.field import Field, block_maxima, grid, learn_extremes
+from tools.detection.field import Field, block_maxima, grid, learn_extremes, open_blocks
 
 ANGLES = 16
 LENGTH = 16
@@ -90,6 +90,7 @@ def line_evidence(level: Field, hidden: Mask) -> Field:
     best = np.zeros(level.shape, np.float32)
     shown = (~hidden).astype(np.int16)
     margin = (LENGTH // 2 + 2) * stride
+    known = open_blocks(hidden, grid(level.shape))
     for dx, dy in directions():
         side_x, side_y = round(dy * FLANK), round(dx * FLANK)
         middle, sums = line_sums(flat, stride, (dx, dy))
@@ -101,7 +102,7 @@ def line_evidence(level: Field, hidden: Mask) -> Field:
         for response in (one[margin:end], two):
             seen = response.reshape(height, stride)[:, PAD:PAD + width] * shown
             _clear_border(seen, abs(side_x), abs(side_y))
-            _keep_largest(best, seen, 1.0 / (LENGTH * UNITS))
+            _keep_largest(best, seen, known, 1.0 / (LENGTH * UNITS))
     return best
 
 
@@ -113,9 +114,9 @@ def _clear_border(response: Steps, wide: int, high: int) -> None:
         response[:, :wide], response[:, -wide:] = 0, 0
 
 
-def _keep_largest(best: Field, response: Steps, unit: float) -> None:
+def _keep_largest(best: Field, response: Steps, known: Mask, unit: float) -> None:
     """Raise `best` to the evidence of `response`, given in steps of `unit` grey levels."""
-    law = learn_extremes(block_maxima(response, grid(response.shape)) * np.float32(unit), floor=FLOOR)
+    law = learn_extremes(block_maxima(response, grid(response.shape))[known] * np.float32(unit), floor=FLOOR)
     values, flat = response.reshape(-1), best.reshape(-1)
     above = np.flatnonzero(values > np.int16(min(law.place / unit, 32000)))
     flat[above] = np.maximum(flat[above], law.evidence(values[above] * np.float32(unit)))
@@ -125,7 +126,8 @@ def spot_evidence(level: Field, hidden: Mask) -> Field:
     """Evidence for round spots of about 3 px radius at one level of the pyramid, (H, W) float32, at least 0."""
     response = np.abs(cv2.GaussianBlur(level, (0, 0), 1.5) - cv2.GaussianBlur(level, (0, 0), 4.5))
     response[hidden] = 0.0
-    law = learn_extremes(block_maxima(response, grid(level.shape)), floor=FLOOR)
+    blocks = grid(level.shape)
+    law = learn_extremes(block_maxima(response, blocks)[open_blocks(hidden, blocks)], floor=FLOOR)
     return np.maximum(law.evidence(response), 0)
 
 

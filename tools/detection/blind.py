@@ -8,17 +8,27 @@ import numpy as np
 from kenpin.contracts.verdict import DefectType
 from kenpin.contracts.view import Mask, RgbImage
 from tools.detection import bank
-from tools.detection.field import Field, block_maxima, filled, grid, learn_extremes, light
+from tools.detection.field import Field, block_maxima, filled, grid, learn_extremes, lamp, light, open_blocks, steadied
 from tools.detection.furniture import Sorted, sort_out
 from tools.detection.gate import Evenness, evenness
+from tools.detection.ground import Ground, find_ground
 from tools.detection.kinds import kind_of
-from tools.detection.shapes import Shape, joined, shape_of, softness
-from tools.detection.spots import Spot, components, cut, faint_spots, grown, painted, strong_spots
+from tools.detection.shapes import Shape, joined, shape_of, softness, step_of
+from tools.detection.spots import Spot, components, cut, faint_spots, grown, painted, strong_spots, touching
 from tools.pixels.grey import grey
 
 FALSE_ALARMS = 0.02
 """Expected false regions on a clean picture at the threshold."""
 MOST_FINDINGS = 40
+SKIRTED = 8
+"""Mean width from which a region may have a soft border that reaches beyond half of its contrast, px."""
+SHADE = 0.36
+"""Share of its contrast that a shade's border takes at most within a few px; the edge of a chip takes 0.6 or more."""
+FAINTEST = 1.0
+"""Least contrast of a region, grey levels."""
+RIM = 5
+"""Nothing is searched so close to the outline of a part, px."""
+Channels = tuple[Field, Field, Field]
 LOCAL = 0.6
 """Share of the threshold that is enough where good samples have already shown that something is unusual."""
 
@@ -47,6 +57,8 @@ class Search:
     """(H, W) float32 evidence over the threshold's."""
     even: Evenness
     sorted: Sorted
+    ground: Ground | None
+    """The part and its background, if the picture shows one before the other."""
 
 
 def threshold(shape: tuple[int, ...]) -> float:
@@ -55,17 +67,27 @@ def threshold(shape: tuple[int, ...]) -> float:
     return float(np.log(rows * cols * bank.TESTS / FALSE_ALARMS))
 
 
-def channels(pixels: RgbImage) -> tuple[Field, Field, Field]:
-    """Grey, and two colour differences, (H, W) float32 each, light removed from all."""
-    brightness = grey(pixels).astype(np.float32)
+def channels(pixels: RgbImage, hidden: Mask) -> Channels:
+    """Brightness and two colour differences, (H, W) float32 each, without light; 0 where hidden."""
     red, green, blue = (pixels[..., i].astype(np.float32) for i in range(3))
-    cold: Field = np.asarray(blue - (red + green) / 2, np.float32)
-    return brightness - light(brightness), red - green - light(red - green), cold - light(cold)
+    shown = ~hidden if hidden.any() else None
+
+    def flat(field: Field, *, steady: bool = False) -> Field:
+        lit = lamp(field, shown) if steady else light(field, shown)
+        rest = steadied(field - lit, lit, hidden) if steady else field - lit
+        rest[hidden] = 0.0
+        return rest
+
+    return (flat(grey(pixels).astype(np.float32), steady=True), flat(red - green),
+            flat(np.asarray(blue - (red + green) / 2, np.float32)))
 
 
-def _pixel_evidence(smooth: Field) -> Field:
+def _pixel_evidence(smooth: Field, hidden: Mask) -> Field:
     size = np.abs(smooth)
-    return learn_extremes(block_maxima(size, grid(size.shape)), floor=0.15, crowded=True).evidence(size)
+    size[hidden] = 0.0
+    blocks = grid(size.shape)
+    maxima = block_maxima(size, blocks)[open_blocks(hidden, blocks)]
+    return learn_extremes(maxima, floor=0.15, crowded=True).evidence(size)
 
 
 def _coloured(spot: Spot, red: Field, blue: Field) -> Spot:
@@ -78,29 +100,42 @@ def _faint(field: Field, hidden: Mask, limit: float) -> tuple[list[Spot], Field]
     evidence = bank.examine(field, hidden)
     best = evidence.best / limit
     best[hidden] = 0.0
-    spots = []
+    spots: list[Spot] = []
     for box, mask, _ in components(best >= 0.5, best, 1.0):
         shown = cut(best, box)
         peak = np.unravel_index(np.argmax(np.where(mask, shown, -np.inf)), shown.shape)
         line = bool(cut(evidence.line, box)[peak] >= cut(evidence.spot, box)[peak])
         spots += faint_spots(field, box, mask & (shown >= 0.35 * shown[peak]), evidence=best, line=line)
+    spots = [s for s in spots if abs(s.contrast) >= FAINTEST]
     return spots, best
 
 
-def _strong(fields: tuple[Field, Field, Field], limit: float) -> list[Spot]:
-    """What stands out pixel by pixel in brightness or, where it does not, in colour."""
+def _is_shade(field: Field, spot: Spot) -> bool:
+    """Left over from uneven light: at the picture's border, dark or bright without an edge."""
+    x0, y0, x1, y1 = spot.box
+    at_border = x0 == 0 or y0 == 0 or x1 == field.shape[1] or y1 == field.shape[0]
+    return at_border and abs(spot.contrast) > spot.colour and step_of(field, spot) < SHADE
+
+
+def _strong(fields: Channels, hidden: Mask, limit: float) -> tuple[list[Spot], Mask]:
+    """What stands out pixel by pixel in brightness or, where it does not, in colour; and all that it covers faintly."""
     bright, *colours = fields
     smooth = cv2.GaussianBlur(bright, (0, 0), 1.0)
-    spots = strong_spots(cv2.GaussianBlur(bright, (0, 0), 0.5), smooth, _pixel_evidence(smooth), limit)
+    evidence = _pixel_evidence(smooth, hidden)
+    spots = strong_spots(cv2.GaussianBlur(bright, (0, 0), 0.5), smooth, evidence, limit)
     for colour in colours:
         soft = cv2.GaussianBlur(colour, (0, 0), 2.0)
         taken = painted(spots, bright.shape, margin=3)
-        spots += [s for s in strong_spots(soft, soft, _pixel_evidence(soft), limit)
+        spots += [s for s in strong_spots(soft, soft, _pixel_evidence(soft, hidden), limit)
                   if cut(taken, s.box)[s.mask].mean() < 0.3]
-    return spots
+    soft_ones = [s for s in spots if s.area >= SKIRTED * max(s.mask.shape)]
+    if not soft_ones:
+        return spots, np.zeros(bright.shape, bool)
+    skirts = touching(evidence > 0, painted(soft_ones, bright.shape)) & painted(soft_ones, bright.shape, margin=12)
+    return spots, np.asarray(cv2.dilate(skirts.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
 
 
-def _described(spots: list[Spot], fields: tuple[Field, Field, Field]) -> tuple[Found, ...]:
+def _described(spots: list[Spot], fields: Channels) -> tuple[Found, ...]:
     bright, red, blue = fields
     found = []
     for plain in spots:
@@ -119,12 +154,14 @@ def local_search(pixels: RgbImage, inside: Mask, margin: int) -> list[Found]:
         inside: (h, w) bool, the area.
         margin: How far regions may reach beyond it, px.
     """
-    fields = channels(pixels)
+    nothing = np.zeros(inside.shape, bool)
+    fields = channels(pixels, nothing)
     bright = fields[0]
     limit = LOCAL * threshold(bright.shape)
-    strong = _strong(fields, limit)
-    hidden = painted(strong, bright.shape, margin=4)
+    strong, skirts = _strong(fields, nothing, limit)
+    hidden = skirts | painted(strong, bright.shape, margin=4)
     faint, heat = _faint(filled(bright, hidden), hidden, limit)
+    heat[hidden] = 1.0
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin | 1, margin | 1))
     near = cv2.dilate(inside.astype(np.uint8), disc) > 0
     spots = joined([s for s in strong + faint if cut(near, s.box)[s.mask].mean() > 0.5], heat)
@@ -138,18 +175,26 @@ def search(pixels: RgbImage) -> Search:
     Args:
         pixels: (H, W, 3) uint8 RGB, both sides at least 48 px.
     """
-    fields = channels(pixels)
-    bright = fields[0]
-    limit = threshold(bright.shape)
-    first = sort_out(_strong(fields, limit), bright.shape)
-    hidden = painted([*first.defects, *first.belongs], bright.shape, margin=4)
+    raw = grey(pixels).astype(np.float32)
+    ground = find_ground(pixels, raw)
+    outside = np.zeros(raw.shape, bool)
+    if ground:
+        outside = cv2.erode(ground.part.astype(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)) == 0
+    fields = channels(pixels, outside)
+    bright, limit = fields[0], threshold(raw.shape)
+    strong, skirts = _strong(fields, outside, limit)
+    first = sort_out(strong, raw.shape)
+    hidden = outside | skirts | painted(strong, raw.shape, margin=4)
     for area in first.areas:
-        cut(hidden, grown(area, 4, bright.shape))[:] = True
+        cut(hidden, grown(area, 4, raw.shape))[:] = True
     faint, heat = _faint(filled(bright, hidden), hidden, limit)
-    spots = [s for s in joined(first.defects + faint, heat) if s.strength >= 1][:MOST_FINDINGS]
+    flaws = list(ground.flaws) if ground else []
+    bridges = np.where(painted(first.defects, raw.shape, margin=4), np.float32(1), heat)
+    whole = [s for s in joined(first.defects + faint, bridges) if s.strength >= 1 and not _is_shade(bright, s)]
+    spots = [*whole, *flaws][:MOST_FINDINGS]
     for spot in spots:
         region = cut(heat, spot.box)
         region[spot.mask] = np.maximum(region[spot.mask], spot.strength)
-    covered = hidden | painted(spots, bright.shape, margin=4)
-    even = evenness(filled(bright, covered), covered, grey(pixels).astype(np.float32))
-    return Search(_described(spots, fields), heat, even, first)
+    covered = hidden | painted(spots, raw.shape, margin=4)
+    even = evenness(filled(bright, covered), covered, raw, outside)
+    return Search(_described(spots, fields), heat, even, first, ground)

@@ -15,15 +15,18 @@ Field = NDArray[np.float32]
 
 BLOCKS = 12
 """Blocks along the longer side, from whose maxima the noise is learnt."""
+DARK = np.float32(8)
+"""Grey levels added before a logarithm, so that noise in the dark does not count most."""
 FIT_SIDE = 64
 """Longer side of the reduced picture on which the light is fitted, px."""
 
 
-def light(grey: Field) -> Field:
-    """Slow light of a picture: a cubic surface fitted so that a minority of other areas does not count.
+def light(grey: Field, shown: Mask | None = None) -> Field:
+    """Slow light of a picture: a surface of fourth degree fitted so that a minority of other areas does not count.
 
     Args:
         grey: (H, W) float32.
+        shown: (H, W) bool, pixels that count; all if not given.
     Returns:
         (H, W) float32, the light at each pixel.
     Source: iteratively reweighted least squares with Tukey's biweight.
@@ -31,21 +34,44 @@ def light(grey: Field) -> Field:
     height, width = grey.shape
     step = max(1, round(max(height, width) / FIT_SIDE))
     small = cv2.resize(grey, (max(4, width // step), max(4, height // step)), interpolation=cv2.INTER_AREA)
-    ys, xs = np.mgrid[-1:1:complex(small.shape[0]), -1:1:complex(small.shape[1])]
-    terms = np.stack([xs**i * ys**j for i in range(4) for j in range(4 - i)], axis=-1).reshape(-1, 10)
-    values = small.reshape(-1).astype(np.float64)
-    centre = float(np.median(values))
-    weights = (np.abs(values - centre) <= 3 * robust_sigma(values) + 1e-6).astype(np.float64)
-    fitted = values
-    for _ in range(8):
-        scaled = terms * weights[:, None]
-        solution = np.linalg.solve(scaled.T @ terms + 1e-6 * len(values) * np.eye(10), scaled.T @ values)
-        fitted = terms @ solution
-        rest = values - fitted
-        reach = 6.0 * max(float(np.median(np.abs(rest))), 0.25)
-        weights = np.clip(1 - (rest / reach) ** 2, 0, None) ** 2
-    surface = fitted.reshape(small.shape).astype(np.float32)
+    known = np.ones(small.shape, bool)
+    if shown is not None:
+        known = cv2.resize(shown.astype(np.float32), small.shape[::-1], interpolation=cv2.INTER_AREA) > 0.99
+    surface, weights = _fitted(small.astype(np.float64), known)
+    wide = max(3, FIT_SIDE // 4) | 1
+    rest = ((small - surface) * weights).astype(np.float32)
+    share = cv2.blur(weights, (wide, wide), borderType=cv2.BORDER_REFLECT)
+    surface = surface + cv2.blur(rest, (wide, wide), borderType=cv2.BORDER_REFLECT) / np.maximum(share, 0.1)
     return np.asarray(cv2.resize(surface, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def lamp(grey: Field, shown: Mask | None = None) -> Field:
+    """Slow light of a brightness, fitted to its logarithm: lamps and lenses multiply.
+
+    Args:
+        grey: (H, W) float32, at least 0.
+        shown: As in `light`.
+    """
+    return np.asarray(np.exp(light(np.log(grey + DARK), shown)) - DARK, np.float32)
+
+
+def _fitted(small: NDArray[np.float64], known: Mask) -> tuple[Field, Field]:
+    """A surface of fourth degree through most of the known values, and how much each value counted."""
+    ys, xs = np.mgrid[-1:1:complex(small.shape[0]), -1:1:complex(small.shape[1])]
+    terms = np.stack([xs**i * ys**j for i in range(5) for j in range(5 - i)], axis=-1).reshape(-1, 15)
+    values, counts = small.reshape(-1), known.reshape(-1).astype(np.float64)
+    if not known.any():
+        return np.zeros(small.shape, np.float32), np.zeros(small.shape, np.float32)
+    weights, fitted = counts, values
+    for turn in range(12):
+        scaled = terms * weights[:, None]
+        scale = float(weights.sum()) / len(values)
+        solution = np.linalg.solve(scaled.T @ terms + 1e-6 * scale * len(values) * np.eye(15), scaled.T @ values)
+        fitted = terms @ solution
+        rest = np.abs(values - fitted)
+        usual = max(float(np.median(rest[counts > 0])), 1e-4)
+        weights = counts / np.maximum(rest, usual) if turn < 7 else counts * np.clip(1 - (rest / usual / 6) ** 2, 0, 1)**2
+    return fitted.reshape(small.shape).astype(np.float32), weights.reshape(small.shape).astype(np.float32)
 
 
 def filled(field: Field, hidden: Mask, *, reach: int = 31) -> Field:
@@ -76,6 +102,39 @@ def block_maxima(response: NDArray[Any], blocks: tuple[int, int]) -> NDArray[np.
     high, wide = response.shape[0] // rows, response.shape[1] // cols
     tall = np.stack([response[i * high:(i + 1) * high].max(axis=0) for i in range(rows)])
     return np.asarray(tall[:, :cols * wide].reshape(rows, cols, wide).max(axis=2), np.float32)
+
+
+def open_blocks(hidden: Mask, blocks: tuple[int, int]) -> Mask:
+    """(rows, cols) bool, blocks of which enough is seen to learn from; all of them if that would be too few."""
+    rows, cols = min(blocks[0], hidden.shape[0]), min(blocks[1], hidden.shape[1])
+    high, wide = hidden.shape[0] // rows, hidden.shape[1] // cols
+    cut = hidden[:rows * high, :cols * wide].reshape(rows, high, cols, wide)
+    seen = np.asarray(cut.mean(axis=(1, 3)) < 0.6)
+    return seen if np.count_nonzero(seen) >= 8 else np.ones_like(seen)
+
+
+def steadied(field: Field, lit: Field, hidden: Mask) -> Field:
+    """A flattened surface whose contrast no longer follows the light: noise may grow with it, or not, or in between.
+
+    Args:
+        field: (H, W) float32, light subtracted.
+        lit: (H, W) float32, the light.
+        hidden: (H, W) bool, pixels to learn nothing from.
+    """
+    rows, cols = grid(field.shape)
+    high, wide = field.shape[0] // rows, field.shape[1] // cols
+
+    def blocks(array: NDArray[Any]) -> NDArray[Any]:
+        return array[:rows * high, :cols * wide].reshape(rows, high, cols, wide).swapaxes(1, 2).reshape(rows, cols, -1)
+
+    known = open_blocks(hidden, (rows, cols))
+    level = np.maximum(np.median(blocks(lit)[known], axis=1), 1.0)
+    if np.quantile(level, 0.95) < 1.25 * np.quantile(level, 0.05):
+        return field
+    contrast = np.log(np.median(np.abs(blocks(field)[known]), axis=1) + 0.2)
+    power = float(np.clip(np.polyfit(np.log(level), contrast, 1)[0], 0.0, 1.0))
+    middle = float(np.median(level))
+    return np.asarray(field * (middle / np.maximum(lit, 0.1 * middle)) ** power, np.float32)
 
 
 def grid(shape: tuple[int, ...]) -> tuple[int, int]:

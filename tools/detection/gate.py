@@ -22,18 +22,19 @@ class Evenness:
     fine: float
     """Contrast at the finest scale, grey levels: the camera's noise and the finest texture."""
     seen: float
-    """Share of the picture that was judged."""
+    """Share of the picture, or of the part on it, that was judged."""
     clipped: float
-    """Share of the picture at the upper or lower end of the grey range."""
+    """Share of that at the upper or lower end of the grey range."""
 
 
-def evenness(field: Field, hidden: Mask, grey: Field) -> Evenness:
+def evenness(field: Field, hidden: Mask, grey: Field, outside: Mask) -> Evenness:
     """Compare the blocks of a flattened surface.
 
     Args:
         field: (H, W) float32, light removed.
         hidden: (H, W) bool, what was found and what belongs there.
         grey: (H, W) float32 grey levels as they are.
+        outside: (H, W) bool, background, which is not asked about.
     """
     rows, cols = grid(field.shape)
     high, wide = field.shape[0] // rows, field.shape[1] // cols
@@ -45,11 +46,12 @@ def evenness(field: Field, hidden: Mask, grey: Field) -> Evenness:
     seen = blocks((~hidden).astype(np.float32))
     weight = seen.sum(axis=1)
     whole = weight > 0.5 * high * wide
-    share = float((~hidden).mean())
+    share = float((~hidden).sum() / max((~outside).sum(), 1))
     laplace = cv2.Laplacian(grey, cv2.CV_32F)
     visible = np.abs(laplace[~hidden])
     fine = float(np.mean(np.minimum(visible, 8 * np.median(visible) + 1))) if visible.size else 0.0
-    clipped = float(((grey >= 254) | (grey <= 1)).mean())
+    ends = (grey >= 254) | (grey <= 1)
+    clipped = float(ends[~outside].mean()) if not outside.all() else 1.0
     if whole.sum() < 6:
         return Evenness(unlike=9.0, drift=9.0, rough=0.0, fine=fine, seen=share, clipped=clipped)
     values, seen, weight = blocks(field)[whole], seen[whole], weight[whole]

@@ -17,6 +17,8 @@ REASONS = {
     "plain_surface": "The surface is plain, so what stands out from it can be found without good samples.",
     "textured_even": "The surface is evenly textured, so what stands out can be found without good samples.",
     "marks_left_out": "The surface is even; lettering, labels and repeated clean shapes on it were set apart.",
+    "part_on_ground": "A part before a plain background: its surface is even, and its outline was followed.",
+    "outline": "The surface of the part was searched, but its outline cannot be judged without good samples.",
     "structured": "The picture shows structure that cannot be told from defects without good samples; register a few.",
     "too_many": "So many regions stand out that this is structure rather than defects; register a few good samples.",
     "blurred": "The picture has no fine detail, so a small defect would not show; take a sharp one.",

@@ -47,6 +47,27 @@ def outline(spot: Spot) -> NDArray[np.int32]:
     return np.asarray(largest.reshape(-1, 2) + np.array(spot.box[:2]) - 1, np.int32)
 
 
+def step_of(field: Field, spot: Spot) -> float:
+    """Share of a region's contrast that its border takes within a few px: near 1 for a thing, below 0.4 for a shade."""
+    box = grown(spot.box, 6, field.shape)
+    mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+    dx, dy = spot.box[0] - box[0], spot.box[1] - box[1]
+    mask[dy:dy + spot.mask.shape[0], dx:dx + spot.mask.shape[1]] = spot.mask
+    disc = np.ones((9, 9), np.uint8)
+    inside = (mask > 0) & (cv2.erode(mask, disc, borderType=cv2.BORDER_REPLICATE) == 0)
+    outside = (mask == 0) & (cv2.dilate(mask, disc) > 0)
+    if not inside.any() or not outside.any():
+        return 0.0
+    near = cut(field, box)
+    return float((near[inside].mean() - near[outside].mean()) / spot.contrast)
+
+
+def _edge(spot: Spot) -> NDArray[np.int32]:
+    """(N, 2) int32 points of all outer contours, picture pixels."""
+    contours, _ = cv2.findContours(np.pad(spot.mask, 1).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(np.concatenate(contours).reshape(-1, 2) + np.array(spot.box[:2]) - 1, np.int32)
+
+
 def _filled(spot: Spot) -> NDArray[np.bool_]:
     framed = np.pad(spot.mask, 1).astype(np.uint8)
     contours, _ = cv2.findContours(framed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -134,7 +155,7 @@ def _one_thing(a: Spot, b: Spot, heat: Field) -> bool:
     """Whether two regions are pieces of one: they touch, or a long thin one goes on in the other."""
     if a.sign != b.sign or _box_gap(a, b) > FAR:
         return False
-    gap, start, end = _nearest(outline(a), outline(b))
+    gap, start, end = _nearest(_edge(a), _edge(b))
     if gap <= TOUCHING:
         return True
     shapes = (shape_of(a), shape_of(b))
