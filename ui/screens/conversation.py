@@ -159,7 +159,7 @@ def _after(session: Session, trace: Trace, t: Texts) -> None:
         if session.kept and st.button(again, key="retry", icon=":material/refresh:"):
             session.pending, session.kept, session.error = session.kept, None, None
             st.rerun()
-    if trace.turns and trace.turns[-1].answer is None:
+    if trace.turns and trace.turns[-1].answer is None and not session.kept:
         last = max((step.n for step in trace.turns[-1].steps), default=0)
         st.warning(t("after.interrupted", n=last), icon=":material/pause_circle:")
         if st.button(t("after.resume"), key="resume", type="primary", icon=":material/play_arrow:"):
