@@ -60,7 +60,13 @@ class Inspector:
         self._graph = build(self.planner, self.recorder, self.checkpointer)
 
     def start(self, material: Material, *, inspection_id: str | None = None) -> str:
-        """Store the pictures and return the id of a new inspection."""
+        """Store the pictures and return the id of a new inspection.
+
+        Raises:
+            StoreError: There is an inspection of this id already.
+        """
+        if inspection_id and self._graph.get_state(_config(inspection_id)).values:
+            raise StoreError(f"there is an inspection {inspection_id!r} already")
         setup, views = self._setup(material, inspection_id or new_id())
         scale = None if material.mm_per_px is None else Scale(material.mm_per_px, origin="configured").__dict__
         state = {
@@ -80,16 +86,10 @@ class Inspector:
         """Run one turn and yield its events as they happen; the last one is `TurnEnded`.
 
         Raises:
-            InstructionRefused: The instruction is empty or longer than `MAX_INSTRUCTION`.
+            InstructionRefused: As `checked`.
             StoreError: There is no such inspection, or its last turn has not ended: `resume` it first.
         """
-        text = instruction.strip()
-        if not text:
-            raise InstructionRefused("the instruction is empty; say what to look at, for instance: Look for scratches.")
-        if len(text) > MAX_INSTRUCTION:
-            raise InstructionRefused(
-                f"the instruction has {len(text)} characters; at most {MAX_INSTRUCTION}, shorten it"
-            )
+        text = checked(instruction)
         snapshot = self._graph.get_state(_config(inspection_id))
         if not snapshot.values:
             raise StoreError(f"there is no inspection {inspection_id!r}")
@@ -104,12 +104,13 @@ class Inspector:
 
     def trace(self, inspection_id: str) -> Trace:
         """The trace as it stands, with the steps of a turn that has not ended."""
-        values = self._graph.get_state(_config(inspection_id)).values
+        snapshot = self._graph.get_state(_config(inspection_id))
+        values = snapshot.values
         if not values:
             raise StoreError(f"there is no inspection {inspection_id!r}")
         setup = Setup.model_validate(values["setup"])
         turns = [Turn.model_validate(turn) for turn in values["turns"]]
-        if values["steps"]:
+        if snapshot.next:
             open_steps = tuple(Step.model_validate(step) for step in values["steps"])
             turns.append(Turn(say=values["say"], steps=open_steps))
         return Trace(
@@ -123,12 +124,16 @@ class Inspector:
 
     def _run(self, inspection_id: str, update: dict[str, Any] | None) -> Iterator[Event]:
         ended: TurnEnded | None = None
-        for event in self._graph.stream(update, _config(inspection_id), stream_mode="custom", durability="sync"):
-            if isinstance(event, TurnEnded):
-                ended = event  # passed on once the turn is checkpointed, since a caller may stop listening there
-            else:
-                yield event  # type: ignore[misc]
-        self._save(inspection_id)
+        stream = self._graph.stream(update, _config(inspection_id), stream_mode="custom", durability="sync")
+        try:
+            for event in stream:
+                if isinstance(event, TurnEnded):
+                    ended = event  # passed on once the turn is checkpointed, since a caller may stop listening there
+                else:
+                    yield event  # type: ignore[misc]  # langgraph types what a node emits as a dict
+        finally:
+            # Also when a step crashed or the caller stopped listening: what was done so far is in the trace.
+            self._save(inspection_id)
         if ended:
             yield ended
 
@@ -173,6 +178,26 @@ class Inspector:
             good=good,
             criteria=material.criteria,
         ), views
+
+
+def checked(instruction: str) -> str:
+    """An instruction without the space around it.
+
+    Raises:
+        InstructionRefused: It is empty, longer than `MAX_INSTRUCTION`, or not text.
+    """
+    text = instruction.strip()
+    if not text:
+        raise InstructionRefused("the instruction is empty; say what to look at, for instance: Look for scratches.")
+    if len(text) > MAX_INSTRUCTION:
+        raise InstructionRefused(f"the instruction has {len(text)} characters; at most {MAX_INSTRUCTION}, shorten it")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InstructionRefused(
+            "the instruction is not UTF-8 text; set the terminal to UTF-8, type it again"
+        ) from None
+    return text
 
 
 def answer_of(events: Iterator[Event]) -> Answer:

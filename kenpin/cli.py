@@ -1,6 +1,8 @@
 """The command line: one function a command. Heavy parts are imported by the command that needs them."""
 
+import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,11 +16,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Kenpin (検品): ask about a picture of a part; get an answer with every step and its evidence.",
 )
-cases_app = typer.Typer(no_args_is_help=True, help="Past defect cases.")
+cases_app = typer.Typer(help="Past defect cases.")
 app.add_typer(cases_app, name="cases")
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
@@ -62,10 +63,11 @@ def inspect(
     ] = None,
 ) -> None:
     """Look at one picture and answer one instruction."""
-    from agent.inspector import answer_of
+    from agent.inspector import answer_of, checked
     from kenpin.session import material
     from kenpin.terminal import Screen
 
+    checked(instruction)
     kenpin = _open(planner=planner)
     given = material(image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang)
     inspector = kenpin.inspector()
@@ -113,7 +115,8 @@ def chat(
     screen.planner(inspector.planner.info)
     console.print(f"[dim]inspection {inspection}[/dim]")
     if resume:
-        screen.follow(inspector.resume(inspection), "")
+        turns = inspector.trace(inspection).turns
+        screen.follow(inspector.resume(inspection), turns[-1].say if turns else "")
     while True:
         try:
             text = console.input("[bold]> [/bold]").strip()
@@ -208,7 +211,7 @@ def cases_search(
     product: str | None = None,
     defect_type: str | None = None,
     disposition: str | None = None,
-    k: int = 5,
+    k: Annotated[int, typer.Option(min=1, max=50, help="Cases at most.")] = 5,
     as_json: JsonOption = False,
 ) -> None:
     """Search by words, by picture, or both."""
@@ -263,11 +266,29 @@ def _show_cases(cases: list[tuple[Any, float | None]], *, as_json: bool) -> None
 
 def main() -> None:
     """Entry point: errors of the user are one line and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character must not end an inspection.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
-    except KenpinError as exc:
-        sys.stderr.write(f"kenpin: {' '.join(str(exc).split())}\n")
-        sys.exit(exc.exit_code)
+        # Without the standalone mode, wrong options come here and are one line like everything else.
+        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+    except (KenpinError, typer.TyperException) as exc:
+        text = exc.format_message() if isinstance(exc, typer.TyperException) else str(exc)
+        sys.stderr.write(f"kenpin: {' '.join(text.split())}\n")
+        code = exc.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # The reader of our output has gone; Python would complain about it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as exc:
+        # A full disk or a folder without rights: what the user must mend, not a bug.
+        where = f": {exc.filename}" if exc.filename else ""
+        sys.stderr.write(f"kenpin: {exc.strerror or exc}{where}\n")
+        code = 2
+    sys.exit(code)
 
 
 if __name__ == "__main__":

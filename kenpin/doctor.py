@@ -74,7 +74,7 @@ def _home(settings: Settings) -> Finding:
 def _parts(kenpin: Kenpin) -> Iterator[Finding]:
     try:
         yield Finding("past cases", True, f"{len(kenpin.cases.all())} cases, embedder {kenpin.embedder.name}")
-    except KenpinError as exc:
+    except (KenpinError, OSError) as exc:
         yield Finding("past cases", False, str(exc), "check KENPIN_CHROMA_HOST or the data folder")
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from agent.inspector import Inspector
 from agent.planners.table import planner_named
@@ -27,12 +28,12 @@ class Kenpin:
     @cached_property
     def pictures(self) -> FilePictures:
         """Pictures by sha256."""
-        return FilePictures(self.settings.home / "pictures")
+        return FilePictures(self.home / "pictures")
 
     @cached_property
     def traces(self) -> TraceStore:
         """Finished and unfinished traces."""
-        return FileTraces(self.settings.home / "traces")
+        return FileTraces(self.home / "traces")
 
     @cached_property
     def cases(self) -> CaseStore:
@@ -42,7 +43,7 @@ class Kenpin:
 
         store = ChromaCases(
             self.embedder,
-            folder=self.settings.home / "cases",
+            folder=self.home / "cases",
             host=self.settings.chroma_host,
             port=self.settings.chroma_port,
         )
@@ -74,20 +75,32 @@ class Kenpin:
             planner=built, recorder=recorder, traces=self.traces, checkpointer=SqliteSaver(self._checkpoints())
         )
 
-    def _checkpoints(self) -> sqlite3.Connection:
-        home = self.settings.home
+    @cached_property
+    def home(self) -> Path:
+        """The data folder, made if it is not there.
+
+        Raises:
+            FileRefused: It cannot be made or is no folder.
+        """
         try:
-            home.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(home / "checkpoints.sqlite", check_same_thread=False, timeout=30)
+            self.settings.home.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise _unusable(self.settings.home, exc.strerror or str(exc)) from None
+        return self.settings.home
+
+    def _checkpoints(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(self.home / "checkpoints.sqlite", check_same_thread=False, timeout=30)
             connection.execute("PRAGMA journal_mode=WAL")
             # NORMAL survives a killed process; only a power cut can cost the last step, which then runs again.
             connection.execute("PRAGMA synchronous=NORMAL")
-        except (OSError, sqlite3.Error) as exc:
-            reason = getattr(exc, "strerror", None) or exc
-            raise FileRefused(
-                f"the data folder {home} cannot be used ({reason}); set KENPIN_HOME to a writeable folder"
-            ) from None
+        except sqlite3.Error as exc:
+            raise _unusable(self.home, str(exc)) from None
         return connection
+
+
+def _unusable(home: Path, reason: str) -> FileRefused:
+    return FileRefused(f"the data folder {home} cannot be used ({reason}); set KENPIN_HOME to a writeable folder")
 
 
 class LazyCases:

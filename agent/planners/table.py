@@ -5,7 +5,7 @@ from importlib import import_module
 
 from agent.planners.base import Planner
 from kenpin.config import Settings
-from kenpin.contracts.errors import BadInput
+from kenpin.contracts.errors import BadInput, Unavailable
 from tools.spec import Tool
 
 PLANNERS: Mapping[str, tuple[str, str]] = {
@@ -26,5 +26,10 @@ def planner_named(name: str, settings: Settings, tools: Mapping[str, Tool]) -> P
     if name not in PLANNERS:
         raise BadInput(f"there is no planner {name!r}; choose one of {', '.join(PLANNERS)}")
     module, function = PLANNERS[name]
-    build: Callable[[Settings, Mapping[str, Tool]], Planner] = getattr(import_module(module), function)
+    try:
+        build: Callable[[Settings, Mapping[str, Tool]], Planner] = getattr(import_module(module), function)
+    except ModuleNotFoundError as exc:
+        if exc.name != module:
+            raise
+        raise Unavailable(f"the planner {name!r} is not part of this version; choose embedded or vllm") from None
     return build(settings, tools)
