@@ -9,7 +9,6 @@ from kenpin.contracts.view import Box, View
 from kenpin.evaluate.suite import Expect
 
 METRIC = frozenset({"mm", "mm2"})
-PARTS = {"upper": (None, -1), "lower": (None, 1), "left": (-1, None), "right": (1, None)}
 MOST_OF_PICTURE = 0.6
 ACTING = frozenset({"crop", "zoom", "enhance", "detect", "compare", "measure", "count", "read_text", "recall"})
 
@@ -65,7 +64,7 @@ def wrong_action(expect: Expect, turn: Turn, misses: Sequence[str]) -> bool:
     should_wait = bool(expect.clarify or expect.honest)
     if should_wait and ({"clarify", "honest"} & set(misses)) and (ran & ACTING or turn.answer.verdict is not None):
         return True
-    if {"not_tools", "verdict"} & set(misses):
+    if "not_tools" in misses or ("verdict" in misses and turn.answer.verdict is not None):
         return True
     expected = set(expect.tools or ()) | {name for names in expect.any or () for name in names}
     return bool(expected) and bool(ran & ACTING) and not ran & expected
@@ -95,14 +94,22 @@ def _in_part(box: Box, name: str, size: tuple[int, int]) -> bool:
     if (box[2] - box[0]) * (box[3] - box[1]) > MOST_OF_PICTURE * width * height:
         return False
     x, y = (box[0] + box[2]) / 2 / width, (box[1] + box[3]) / 2 / height
-    if name in ("centre", "center"):
-        return 0.25 <= x <= 0.75 and 0.25 <= y <= 0.75
-    for part, (side_x, side_y) in PARTS.items():
-        if part in name.split():
-            if side_x is not None and (x - 0.5) * side_x <= 0:
-                return False
-            if side_y is not None and (y - 0.5) * side_y <= 0:
-                return False
+    words = name.split()
+    middle = "middle" if "centre" in words else None
+    across = next((word for word in words if word in ("left", "right")), middle)
+    down = next((word for word in words if word in ("upper", "lower")), middle)
+    return _on_side(x, across) and _on_side(y, down)
+
+
+def _on_side(share: float, side: str | None) -> bool:
+    """Whether a share of the width or height lies in the half, or the middle half, that a word names."""
+    match side:
+        case "left" | "upper":
+            return share < 0.5
+        case "right" | "lower":
+            return share > 0.5
+        case "middle":
+            return 0.25 <= share <= 0.75
     return True
 
 

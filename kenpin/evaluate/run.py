@@ -63,26 +63,29 @@ def run_suite(
         reference = folder / conversation.reference if conversation.reference else None
         inspection = talker.begin(folder / conversation.image, reference, conversation.mm_per_px)
         for number, turn in enumerate(conversation.turns):
-            error = None
+            error, before = None, len(talker.trace(inspection).turns)
             try:
                 talker.say(inspection, turn.say)
             except KenpinError as exc:
                 error = str(exc)
-            _score(outcome, conversation, number, talker.trace(inspection), error)
+            _score(outcome, conversation, number, talker.trace(inspection), error, before=before)
     return outcome
 
 
-def _score(outcome: Outcome, conversation: Conversation, number: int, trace: Trace, error: str | None) -> None:
+def _score(
+    outcome: Outcome, conversation: Conversation, number: int, trace: Trace, error: str | None, *, before: int
+) -> None:
+    """Count a turn; `before` turns stand in the trace ahead of it, which are fewer than `number` if one was refused."""
     expect, say = conversation.turns[number].expect, conversation.turns[number].say
     outcome.turns += 1
     groups = sorted(_groups(conversation, number))
     for name in groups:
         outcome.groups[name][1] += 1
-    if error or len(trace.turns) <= number:
+    if error or len(trace.turns) <= before:
         misses, wrong = ["error"], False
     else:
-        turn = trace.turns[number]
-        earlier = [step for past in trace.turns[:number] for step in past.steps]
+        turn = trace.turns[before]
+        earlier = [step for past in trace.turns[:before] for step in past.steps]
         scaled = conversation.mm_per_px is not None or any(
             s.tool == "calibrate" and s.status == "ok" for s in (*earlier, *turn.steps)
         )

@@ -1,13 +1,39 @@
 """Suites of conversations: what was asked, and what each turn must lead to."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from kenpin.contracts.errors import FileRefused
 from kenpin.contracts.view import Box
+
+PARTS = frozenset({"upper", "lower", "left", "right", "centre"})
+SAME = {"top": "upper", "bottom": "lower", "center": "centre", "middle": "centre", "half": "", "part": ""}
+
+
+def _part(name: object) -> object:
+    """`top-left` as `upper left`; a part that is not known would be held by any box."""
+    if not isinstance(name, str):
+        return name
+    words = [SAME.get(word, word) for word in re.split(r"[\s_-]+", name.lower())]
+    if not set(words) - {""} or set(words) - {""} - PARTS:
+        raise ValueError(f"no part of a picture: {name!r}; use {', '.join(sorted(PARTS))} or two of them")
+    return " ".join(filter(None, words))
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as exc:
+        raise ValueError(f"no regular expression: {exc}") from None
+    return text
+
+
+Part = Annotated[str, BeforeValidator(_part)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 class Number(BaseModel):
@@ -30,12 +56,12 @@ class Expect(BaseModel):
     not_tools: tuple[str, ...] | None = None
     verdict: tuple[str | None, ...] | None = None
     finds: tuple[Box, ...] | None = None
-    region: str | None = None
+    region: Part | None = None
     covers: Box | None = None
     number: Number | None = None
     not_number: Literal["mm_without_scale"] | None = None
-    text: str | None = None
-    not_text: str | None = None
+    text: Pattern | None = None
+    not_text: Pattern | None = None
     clarify: bool | None = None
     not_clarify: bool | None = None
     cites: bool | None = None
@@ -43,18 +69,18 @@ class Expect(BaseModel):
 
 
 class Turn(BaseModel):
-    """One thing said, and what it must lead to."""
+    """One thing said, and what it must lead to. Other keys are remarks."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     say: str
     expect: Expect
 
 
 class Conversation(BaseModel):
-    """One line of a suite."""
+    """One line of a suite. Other keys are remarks."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: str
     image: str
@@ -71,7 +97,7 @@ def read_suite(path: Path) -> list[Conversation]:
         FileRefused: One line that names the file, the line and what is wrong.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise FileRefused(f"{path}: there is no such suite") from None
     except (OSError, UnicodeDecodeError) as exc:
