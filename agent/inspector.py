@@ -110,7 +110,7 @@ class Inspector:
             raise StoreError(f"there is no inspection {inspection_id!r}")
         setup = Setup.model_validate(values["setup"])
         turns = [Turn.model_validate(turn) for turn in values["turns"]]
-        if snapshot.next:
+        if _unfinished(snapshot):
             open_steps = tuple(Step.model_validate(step) for step in values["steps"])
             turns.append(Turn(say=values["say"], steps=open_steps))
         return Trace(
