@@ -10,7 +10,7 @@ import numpy as np
 from kenpin.cases.likeness import PARTS, Asked, Part, Vectors, describe_case, describe_query, ranked
 from kenpin.contracts.case import Case, CaseHit, CaseQuery
 from kenpin.contracts.errors import StoreError, Unavailable
-from kenpin.contracts.ports import Embedder
+from kenpin.contracts.ports import Embedder, PictureStore
 from kenpin.contracts.view import RgbImage
 
 Result = TypeVar("Result")
@@ -57,24 +57,50 @@ class ChromaCases:
         return client
 
     @cached_property
-    def _collections(self) -> dict[Part, Any]:
+    def _stored(self) -> dict[Part, Any]:
+        """The collections, whoever made their vectors: enough to read the cases themselves."""
         return {part: self._collection(part) for part in PARTS}
+
+    @property
+    def _collections(self) -> dict[Part, Any]:
+        """The collections, for work with vectors."""
+        made_by = {(stored.metadata or {}).get("embedder") for stored in self._stored.values()} - {self._embedder.name}
+        if made_by:
+            raise StoreError(f"the case base was made with embedder {made_by.pop()}, not {self._embedder.name}; "
+                             "go back to it, or export the cases and add them to a new case base")
+        return self._stored
 
     def _collection(self, part: Part) -> Any:
         from chromadb.errors import NotFoundError
 
         name = f"{self._name}-{part}"
         try:
-            found = self._client.get_collection(name, embedding_function=None)
+            return self._client.get_collection(name, embedding_function=None)
         except NotFoundError:
             return self._client.create_collection(
                 name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}},
                 metadata={"embedder": self._embedder.name})
-        made_by = (found.metadata or {}).get("embedder")
-        if made_by != self._embedder.name:
-            raise StoreError(f"the case base was made with embedder {made_by}, not {self._embedder.name}; "
-                             "go back to it, or export the cases and add them to a new case base")
-        return found
+
+    def rebuild(self, pictures: PictureStore) -> int:
+        """Describe every case anew with this store's embedder, from its stored picture, and return how many.
+
+        All pictures are read before anything is taken away.
+
+        Raises:
+            StoreError: A picture is missing; nothing was changed.
+        """
+        cases = self.all()
+        for case in cases:
+            pictures.read_file(case.picture)
+        self._reached(self._drop)
+        for case in cases:
+            self.add(case, pixels=pictures.get(case.picture))
+        return len(cases)
+
+    def _drop(self) -> None:
+        for part in PARTS:
+            self._client.delete_collection(f"{self._name}-{part}")
+        del self._stored
 
     def add(self, case: Case, *, pixels: RgbImage) -> None:
         """Add or replace a case by its id; `pixels` is the whole picture."""
@@ -100,23 +126,23 @@ class ChromaCases:
 
     def _forget(self, case_id: str) -> None:
         for part in PARTS[1], PARTS[0], PARTS[2]:
-            self._collections[part].delete(where={"case": case_id})
+            self._stored[part].delete(where={"case": case_id})
 
     def get(self, case_id: str) -> Case:
         """One case."""
-        found = self._reached(lambda: self._collections["picture"].get(ids=[case_id], include=["documents"]))
+        found = self._reached(lambda: self._stored["picture"].get(ids=[case_id], include=["documents"]))
         if not found["ids"]:
             raise StoreError(f"there is no case {case_id}; `kenpin cases list` shows all")
         return Case.model_validate_json(found["documents"][0])
 
     def all(self) -> Sequence[Case]:
         """Every case, by id."""
-        found = self._reached(lambda: self._collections["picture"].get(include=["documents"]))
+        found = self._reached(lambda: self._stored["picture"].get(include=["documents"]))
         return sorted((Case.model_validate_json(text) for text in found["documents"]), key=lambda case: case.id)
 
     def count(self, query: CaseQuery) -> int:
         """How many cases pass the filters of a query."""
-        return len(self._reached(lambda: self._collections["picture"].get(where=_where(query), include=[]))["ids"])
+        return len(self._reached(lambda: self._stored["picture"].get(where=_where(query), include=[]))["ids"])
 
     def search(self, query: CaseQuery, *, region: RgbImage | None = None,
                picture: RgbImage | None = None) -> Sequence[CaseHit]:

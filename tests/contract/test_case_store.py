@@ -21,6 +21,7 @@ from kenpin.cases.words import words_vector
 from kenpin.contracts.case import Case, CaseQuery
 from kenpin.contracts.errors import StoreError, Unavailable
 from kenpin.contracts.ports import CaseStore
+from kenpin.traces.pictures import FilePictures
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -263,11 +264,36 @@ def test_a_folder_keeps_its_cases_and_its_embedder(tmp_path: Path) -> None:
     again = ChromaCases(Toy(), folder=tmp_path / "持続 cases")
     assert again.get("c1").id == "c1"
     again.close()
+
+
+def test_embedders_are_never_mixed_but_cases_stay_readable(tmp_path: Path) -> None:
+    pictures = FilePictures(tmp_path / "pictures")
+    first = ChromaCases(Toy(), folder=tmp_path / "cases")
+    for number, kind in ((1, "scratch"), (2, "stain")):
+        first.add(case(number, kind, picture=pictures.put(drawn(kind, number))), pixels=drawn(kind, number))
+    first.close()
     other = Toy()
     other.name = "another/1"
+    second = ChromaCases(other, folder=tmp_path / "cases")
     with pytest.raises(StoreError, match=r"toy/1.*another/1") as said:
-        ChromaCases(other, folder=tmp_path / "持続 cases").search(CaseQuery(words="傷"))
+        second.search(CaseQuery(words="傷"))
     assert "\n" not in str(said.value)
+    with pytest.raises(StoreError, match=r"toy/1.*another/1"):
+        second.add(case(3, "stain"), pixels=drawn("stain", 3))
+    assert [one.id for one in second.all()] == ["c1", "c2"] and second.get("c2").defect_type == "stain"
+    assert second.rebuild(pictures) == 2
+    assert [hit.case.id for hit in second.search(CaseQuery(words="傷", k=1))] == ["c1"]
+    second.remove("c1")
+    second.close()
+
+
+def test_rebuilding_without_a_picture_changes_nothing(tmp_path: Path) -> None:
+    store = ChromaCases(Toy(), folder=tmp_path / "cases")
+    store.add(case(1, "scratch"), pixels=drawn("scratch", 1))
+    with pytest.raises(StoreError, match="not in the store"):
+        store.rebuild(FilePictures(tmp_path / "pictures"))
+    assert [hit.case.id for hit in store.search(CaseQuery(words="傷", k=1))] == ["c1"]
+    store.close()
 
 
 def test_a_missing_server_is_one_line() -> None:
