@@ -37,7 +37,7 @@ def _or_none(value: Any) -> Any:
     return None if value in ("", "~", "null") else value
 
 
-Number = Annotated[float | None, BeforeValidator(_or_none), Field(allow_inf_nan=False)]
+Number = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeValidator(_or_none)]
 Word = Annotated[str | None, BeforeValidator(_or_none)]
 
 
