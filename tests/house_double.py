@@ -164,8 +164,8 @@ class House:
         """Start an inspection of a picture, by default of a plate."""
         subject = Photo(plate() if pixels is None else pixels)
         references = [Photo(p) for p in more.pop("references", ())]
-        material = Material(subject=subject, references=references, **more)
-        return self.inspector.start(material, inspection_id=more.get("inspection_id"))
+        name = more.pop("inspection_id", None)
+        return self.inspector.start(Material(subject=subject, references=references, **more), inspection_id=name)
 
     def events(self, key: str, text: str) -> list[Event]:
         """Run a turn to its end."""

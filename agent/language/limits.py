@@ -170,7 +170,7 @@ def _quantity(clause: str, span: tuple[int, int], text: str, of: str | None, uni
     if unit == "deg":
         return "angle"
     named = find("quantity", clause) or (find("quantity", text) if unit else ())
-    if not unit and re.match(rf"\s?(?:{NUMBER_OF})", clause[span[1]:]) or re.search(rf"\d\s?(?:{NUMBER_OF})", clause[span[0]:span[1] + 2]):
+    if (not unit and re.match(rf"\s?(?:{NUMBER_OF})", clause[span[1]:])) or re.search(rf"\d\s?(?:{NUMBER_OF})", clause[span[0]:span[1] + 2]):
         return "count"
     if named:
         middle = sum(span) / 2

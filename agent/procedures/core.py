@@ -66,6 +66,8 @@ class Job:
     confidence: float = 1.0
     ask_sure: float = 0.0
     """How sure the router is that something is missing, 0 to 1."""
+    wish_sure: float = 1.0
+    """How sure the router is of the wish itself, 0 to 1."""
     sentences: list[str] = field(default_factory=list)
     refused: bool = False
     """Nothing but refusals was said so far."""

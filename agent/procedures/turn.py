@@ -26,6 +26,8 @@ PROCEDURES: dict[str, Procedure] = {
     "vague": talking.vague,
 }
 """What carries out each intent, in the order in which a turn takes them."""
+CLEAR = 0.85
+"""A wish that is this clear, and for which nothing is missing that the procedures know of, is carried out."""
 SPEAKING = frozenset({"beyond", "sign", "send"})
 UNSURE = 0.6
 """From here on the router's feeling that something is missing is enough to ask; below it, only a missing thing is."""
@@ -74,6 +76,6 @@ def _question(job: Job) -> Asks | None:
         finally:
             steps.close()
     job.sentences.clear()
-    if job.ask_sure < UNSURE and "vague" not in job.intents:
+    if "vague" not in job.intents and (job.ask_sure < UNSURE or job.wish_sure > CLEAR):
         return None
     return Asks("ask.unclear", intents=[job.word(f"i.{intent}") for intent in job.intents])

@@ -61,6 +61,7 @@ def understand(dialogue: Dialogue) -> Job:
     """Read the current instruction in its situation."""
     say, situation = dialogue.turn.say, dialogue.situation
     wish = _read(say, situation.context, _before(situation.past), situation)
+    routed = _routed(say, situation.context)
     return Job(
         say=say,
         lang=language(situation.lang, say),
@@ -69,7 +70,8 @@ def understand(dialogue: Dialogue) -> Job:
         situation=situation,
         act=wish.act,
         confidence=wish.confidence,
-        ask_sure=_routed(say, situation.context).act_scores.get("ask", 0.0),
+        ask_sure=routed.act_scores["ask"],
+        wish_sure=max(routed.scores.values()),
     )
 
 

@@ -9,12 +9,15 @@ import numpy as np
 from agent.router.features import DIM, text_features
 from agent.router.model import ACTS, FILE, INTENTS, vector
 
+RARE = 3
+"""Features that fewer instructions hold are left out."""
 STORE = Path(__file__).parents[2] / "prompts" / "instructions"
 
 
 def examples() -> list[dict[str, Any]]:
     """The instruction store, both languages."""
-    return [json.loads(line) for path in sorted(STORE.glob("*.jsonl")) for line in path.read_text(encoding="utf-8").splitlines()]
+    paths = sorted(STORE.glob("*.jsonl"))
+    return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def fit(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -25,17 +28,20 @@ def fit(rows: list[dict[str, Any]]) -> dict[str, Any]:
     df = np.zeros(DIM)
     for row in rows:
         df[list(text_features(row["text"]))] += 1
-    idf = (np.log((1 + len(rows)) / (1 + df)) + 1).astype(np.float32)
+    idf = np.sqrt(np.log((1 + len(rows)) / (1 + df)) + 1).astype(np.float32)
+    # What hardly anybody says carries no weight; it would only dilute what is known of a sentence.
+    idf[df < RARE] = 0.0
     vectors = [vector(row["text"], row["context"], idf) for row in rows]
     at = np.cumsum([0, *(len(b) for b, _ in vectors)])
-    x = csr_matrix((np.concatenate([v for _, v in vectors]), np.concatenate([b for b, _ in vectors]), at), shape=(len(rows), DIM))
+    values, buckets = (np.concatenate([pair[i] for pair in vectors]) for i in (1, 0))
+    x = csr_matrix((values, buckets, at), shape=(len(rows), DIM))
     weights, bias = [], []
     for intent in INTENTS:
-        model = LogisticRegression(C=20, solver="liblinear", max_iter=300, random_state=0)
+        model = LogisticRegression(C=30, solver="liblinear", max_iter=300, random_state=0)
         model.fit(x, [intent in row["intents"] for row in rows])
         weights.append(model.coef_[0])
         bias.append(model.intercept_[0])
-    model = LogisticRegression(C=10, max_iter=300).fit(x, [ACTS.index(row["act"]) for row in rows])
+    model = LogisticRegression(C=15, max_iter=300).fit(x, [ACTS.index(row["act"]) for row in rows])
     return {"idf": idf.astype(np.float16), "weights": np.vstack([*weights, *model.coef_]).astype(np.float16),
             "bias": np.array([*bias, *model.intercept_], np.float32)}
 

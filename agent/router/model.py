@@ -1,4 +1,4 @@
-"""The learned router: which wishes an instruction holds, and whether to act, ask or refuse. Inference needs numpy only."""
+"""The learned router: which wishes an instruction holds, and whether to act, ask or refuse. Needs numpy only."""
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -13,6 +13,8 @@ FILE = Path(__file__).with_name("model.npz")
 INTENTS = ("calibrate", "quality", "crop", "zoom", "enhance", "compare", "detect", "count", "measure", "judge", "read",
            "recall", "describe", "explain", "sign", "beyond", "chat", "vague")
 """In the order in which a turn carries them out."""
+WISHED = 0.4
+"""Chance from which an intent counts as wished; see docs/understanding.md."""
 ACTS = ("do", "ask", "no")
 ALONE = frozenset({"sign", "beyond", "chat", "vague"})
 
@@ -64,13 +66,14 @@ def route(text: str, context: str = "") -> Routed:
     chances = 1 / (1 + np.exp(-sums[:count]))
     acts = np.exp(sums[count:] - sums[count:].max())
     acts /= acts.sum()
-    wished = [i for i in range(count) if chances[i] >= 0.5] or [int(chances.argmax())]
+    wished = [i for i in range(count) if chances[i] >= WISHED] or [int(chances.argmax())]
     doable = [i for i in wished if INTENTS[i] not in ALONE]
     wished = doable or [max(wished, key=lambda i: chances[i])]
     act = ACTS[int(acts.argmax())]
     sure = min(float(acts.max()), *(float(max(c, 1 - c)) for c in chances))
     return Routed(intents=tuple(INTENTS[i] for i in wished), act=act, confidence=sure,
-                  scores=dict(zip(INTENTS, map(float, chances), strict=True)), act_scores=dict(zip(ACTS, map(float, acts), strict=True)))
+                  scores=dict(zip(INTENTS, map(float, chances), strict=True)),
+                  act_scores=dict(zip(ACTS, map(float, acts), strict=True)))
 
 
 def vector(text: str, context: str, idf: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -8,7 +8,7 @@ import numpy as np
 from kenpin.contracts.verdict import DefectType
 from kenpin.contracts.view import Mask, RgbImage
 from tools.detection import bank
-from tools.detection.field import Field, block_maxima, filled, grid, learn_extremes, lamp, light, open_blocks, steadied
+from tools.detection.field import Field, block_maxima, filled, grid, lamp, learn_extremes, light, open_blocks, steadied
 from tools.detection.furniture import Sorted, sort_out
 from tools.detection.gate import Evenness, evenness
 from tools.detection.ground import Ground, find_ground

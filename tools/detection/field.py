@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import Mask
-from tools.pixels.grey import robust_sigma
 
 Field = NDArray[np.float32]
 """(H, W) float32."""
@@ -70,7 +69,8 @@ def _fitted(small: NDArray[np.float64], known: Mask) -> tuple[Field, Field]:
         fitted = terms @ solution
         rest = np.abs(values - fitted)
         usual = max(float(np.median(rest[counts > 0])), 1e-4)
-        weights = counts / np.maximum(rest, usual) if turn < 7 else counts * np.clip(1 - (rest / usual / 6) ** 2, 0, 1)**2
+        biweight = np.clip(1 - (rest / usual / 6) ** 2, 0, 1) ** 2
+        weights = counts / np.maximum(rest, usual) if turn < 7 else counts * biweight
     return fitted.reshape(small.shape).astype(np.float32), weights.reshape(small.shape).astype(np.float32)
 
 
