@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 # A company's own certificates count too, where the machine has a certificate store.
 export UV_NATIVE_TLS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),1,0)
 
-.PHONY: help demo test test-browser test-slow lint types imports router manifest lock setup ui clean
+.PHONY: help demo test test-browser suites lint types imports router manifest lock setup ui clean
 
 help:
 	@echo "make demo   set up and inspect bundled pictures     make ui      open the chat page"
@@ -35,8 +35,8 @@ test: setup
 test-browser: setup
 	@$(BIN)/python -m pytest -m browser tests/ui
 
-test-slow: setup
-	@$(BIN)/python -m pytest -m slow
+suites: setup
+	@$(BIN)/kenpin evaluate bench/suites/second/suite.jsonl --require 0.90
 
 lint: setup
 	@$(BIN)/ruff check .
