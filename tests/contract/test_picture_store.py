@@ -90,7 +90,9 @@ def test_a_changed_file_is_noticed(opened: Opened, tmp_path: Path) -> None:
         opened().get(sha256)
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float64), np.zeros((4, 4, 4), np.uint8)])
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float64), np.zeros((4, 4, 4), np.uint8)]
+)
 def test_what_is_no_picture_is_refused(opened: Opened, wrong: RgbImage, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"expected \(H, W, 3\) uint8"):
         opened().put(wrong)

@@ -1,4 +1,4 @@
-"""An inspection that kills its own process with SIGKILL at one point. Run as: killed.py HOME POINT."""
+"""Inspections that kill their own process with SIGKILL, each at one point. Run as: killed.py FOLDER."""
 
 import importlib.util
 import os
@@ -80,14 +80,27 @@ def opened(home: Path, point: str = "") -> Any:
     return house
 
 
-def main(home: str, point: str) -> None:
+def inspect(home: Path, point: str) -> None:
     """Start an inspection, and die in the middle of its first turn."""
-    house = opened(Path(home), point)
+    house = opened(home, point)
     house.start(inspection_id="one")
     if point == "save":
         house.traces.save = lambda trace: die()  # after the last checkpoint, before the trace is written
     house.events("one", SAY)
 
 
+def main(folder: str) -> None:
+    """Fork a process for each point, so that everything is imported once, and wait for its end."""
+    house_double()
+    for point in POINTS:
+        child = os.fork()
+        if child == 0:
+            inspect(Path(folder) / point, point)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if os.WTERMSIG(status) != signal.SIGKILL:
+            sys.exit(f"{point}: ended with {status} instead of being killed")
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1])

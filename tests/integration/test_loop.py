@@ -66,7 +66,11 @@ def test_the_trace_has_every_view_with_its_way_back(installed: Installed) -> Non
 
 
 def test_boxes_refer_to_the_upload_from_any_view(installed: Installed) -> None:
-    script = [call("zoom", box=[40, 40, 80, 80], factor=5.0), call("crop", view="v1", box=[50, 50, 60, 60]), conclude("[2]")]
+    script = [
+        call("zoom", box=[40, 40, 80, 80], factor=5.0),
+        call("crop", view="v1", box=[50, 50, 60, 60]),
+        conclude("[2]"),
+    ]
     house = installed(script)
     key = house.start()
     house.say(key, "Closer.")
@@ -75,14 +79,24 @@ def test_boxes_refer_to_the_upload_from_any_view(installed: Installed) -> None:
 
 
 def test_several_calls_in_one_message_run_in_their_order(installed: Installed, house: ModuleType) -> None:
-    calls = [call("crop", box=[0, 0, 50, 50]), call("detect"), call("zoom", view="v1", box=[0, 0, 20, 20]), call("detect")]
+    calls = [
+        call("crop", box=[0, 0, 50, 50]),
+        call("detect"),
+        call("zoom", view="v1", box=[0, 0, 20, 20]),
+        call("detect"),
+    ]
     opened = installed([calls, conclude("Done.")], tools=house.real(house.searching(SCRATCH)))
     key = opened.start()
 
     opened.say(key, "Everything at once.")
 
     steps = opened.trace(key).turns[0].steps
-    assert [(s.n, s.tool, s.status) for s in steps] == [(1, "crop", "ok"), (2, "detect", "ok"), (3, "zoom", "ok"), (4, "detect", "ok")]
+    assert [(s.n, s.tool, s.status) for s in steps] == [
+        (1, "crop", "ok"),
+        (2, "detect", "ok"),
+        (3, "zoom", "ok"),
+        (4, "detect", "ok"),
+    ]
     assert steps[2].view == "v2"  # the zoom saw the view that the crop had just made
     assert [s.result["findings"][0]["id"] for s in (steps[1], steps[3])] == ["f1", "f2"]
 
@@ -119,7 +133,14 @@ def test_events_come_as_the_steps_happen(installed: Installed) -> None:
 
 def test_steps_are_numbered_through_the_conversation(installed: Installed) -> None:
     box = [0, 0, 50, 50]
-    house = installed([call("crop", box=box), conclude("One [1]."), [call("zoom", box=box), call("crop", box=box)], conclude("Two [2].")])
+    house = installed(
+        [
+            call("crop", box=box),
+            conclude("One [1]."),
+            [call("zoom", box=box), call("crop", box=box)],
+            conclude("Two [2]."),
+        ]
+    )
     key = house.start()
 
     house.say(key, "Crop.")
@@ -148,7 +169,9 @@ def test_findings_and_scale_outlive_their_turn(installed: Installed, house: Modu
 
 
 def test_two_inspections_do_not_mix(installed: Installed) -> None:
-    house = installed([call("crop", box=[0, 0, 50, 50]), conclude("Done [1]."), call("zoom", box=[0, 0, 9, 9]), conclude("[2]")])
+    house = installed(
+        [call("crop", box=[0, 0, 50, 50]), conclude("Done [1]."), call("zoom", box=[0, 0, 9, 9]), conclude("[2]")]
+    )
     one, two = house.start(), house.start(house_plate(1))
     first, second = iter(house.inspector.say(one, "Crop one.")), iter(house.inspector.say(two, "Crop two."))
 
@@ -179,7 +202,9 @@ def house_plate(seed: int) -> np.ndarray:
         (Limits(invalid=3), [], "limit.invalid:3"),  # a planner that only talks
     ],
 )
-def test_a_limit_ends_the_turn_in_uncertain(installed: Installed, limits: Limits, script: list[Any], reason: str) -> None:
+def test_a_limit_ends_the_turn_in_uncertain(
+    installed: Installed, limits: Limits, script: list[Any], reason: str
+) -> None:
     house = installed(script, limits=limits)
     key = house.start()
 
@@ -191,7 +216,10 @@ def test_a_limit_ends_the_turn_in_uncertain(installed: Installed, limits: Limits
 
 
 def test_after_a_limit_the_conversation_goes_on(installed: Installed) -> None:
-    house = installed([call("polish"), call("polish"), call("crop", box=[0, 0, 9, 9]), conclude("Done [3].")], limits=Limits(invalid=2))
+    house = installed(
+        [call("polish"), call("polish"), call("crop", box=[0, 0, 9, 9]), conclude("Done [3].")],
+        limits=Limits(invalid=2),
+    )
     key = house.start()
 
     assert house.say(key, "Polish it.").rule == "limits"
@@ -214,12 +242,15 @@ def test_a_planner_that_forgets_to_call_is_reminded(installed: Installed) -> Non
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(ToolInputError("too dark"), "refused"), (Unavailable("no weights"), "failed"), (StoreError("gone"), "failed")]
+    ("error", "status"),
+    [(ToolInputError("too dark"), "refused"), (Unavailable("no weights"), "failed"), (StoreError("gone"), "failed")],
 )
 def test_a_step_that_could_not_be_done_is_recorded_and_forbids_ok(
     installed: Installed, house: ModuleType, error: Exception, status: str
 ) -> None:
-    opened = installed([CHECK, call("detect"), conclude("All is well.", judged=True)], tools=house.real(house.raising(lambda: error)))
+    opened = installed(
+        [CHECK, call("detect"), conclude("All is well.", judged=True)], tools=house.real(house.raising(lambda: error))
+    )
     key = opened.start()
 
     answer = opened.say(key, "Is it OK?")
@@ -304,7 +335,12 @@ def test_unknown_and_taken_ids_are_said(installed: Installed) -> None:
 
 
 def test_a_restarted_process_goes_on_with_the_conversation(installed: Installed) -> None:
-    script = [call("crop", box=[0, 0, 50, 50]), conclude("One [1]."), call("crop", view="v1", box=[0, 0, 9, 9]), conclude("Two [2].")]
+    script = [
+        call("crop", box=[0, 0, 50, 50]),
+        conclude("One [1]."),
+        call("crop", view="v1", box=[0, 0, 9, 9]),
+        conclude("Two [2]."),
+    ]
     before = installed(script)
     key = before.start()
     before.say(key, "Crop.")
@@ -318,14 +354,22 @@ def test_a_restarted_process_goes_on_with_the_conversation(installed: Installed)
 
 def test_no_picture_ever_enters_a_checkpoint(installed: Installed, house: ModuleType) -> None:
     boxes = [[x, y, x + 400, y + 300] for x in range(0, 400, 80) for y in range(0, 300, 100)]
-    opened = installed([*[call("zoom", box=box, factor=2.0) for box in boxes], conclude("Done.")], limits=Limits(steps=50))
+    opened = installed(
+        [*[call("zoom", box=box, factor=2.0) for box in boxes], conclude("Done.")], limits=Limits(steps=50)
+    )
     noise = np.random.default_rng(3).integers(0, 255, (600, 800, 3), dtype=np.uint8)
     key = opened.start(noise, references=[noise[::-1].copy()])
     opened.say(key, "Zoom everywhere.")
 
     stored = sum(path.stat().st_size for path in (opened.home / "pictures").rglob("*") if path.is_file())
     with closing(sqlite3.connect(opened.checkpoints)) as base:
-        rows = [bytes(v) for t in ("checkpoints", "writes") for row in base.execute(f"SELECT * FROM {t}") for v in row if isinstance(v, bytes)]
+        rows = [
+            bytes(v)
+            for t in ("checkpoints", "writes")
+            for row in base.execute(f"SELECT * FROM {t}")
+            for v in row
+            if isinstance(v, bytes)
+        ]
     blob = b"".join(rows)
     assert stored > 10_000_000 and len(blob) < 1_500_000  # fifteen zooms of a megapixel each
     assert not any(magic in blob for magic in (b"\x89PNG", b"\xff\xd8\xff", b"JFIF", b"base64", noise[0, :8].tobytes()))

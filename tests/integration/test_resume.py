@@ -3,10 +3,9 @@
 import importlib.util
 import os
 import re
-import signal
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,18 +30,21 @@ KILLED = _child()
 
 
 @pytest.fixture(scope="module")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """For each point, the data folder of a process that was killed there. They run side by side."""
-    base = tmp_path_factory.mktemp("killed")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For each point, the data folder of a process that was killed there."""
+    folder = tmp_path_factory.mktemp("killed")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    places = {point: base / point.replace(":", "-") for point in KILLED.POINTS}
-    waiting = list(places.items())
-    while waiting:
-        batch, waiting = waiting[:3], waiting[3:]
-        running = [subprocess.Popen([sys.executable, CHILD, home, point], env=environment) for point, home in batch]
-        for process in running:
-            assert process.wait(timeout=60) == -signal.SIGKILL
-    yield places
+    done = subprocess.run(
+        [sys.executable, CHILD, folder], env=environment, timeout=100, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def homes(killed: Path, tmp_path: Path) -> dict[str, Path]:
+    """Copies of these folders, as the killed processes left them."""
+    return {point: shutil.copytree(killed / point, tmp_path / point) for point in KILLED.POINTS}
 
 
 def timeless(data: Any) -> Any:

@@ -36,7 +36,11 @@ def test_a_file_is_read_as_it_stands(tmp_path: Path) -> None:
     criteria = read_criteria(written(tmp_path, text))
 
     assert (criteria.product, criteria.revision, criteria.source) == ("パネル A", "1.10", "panel.yaml")
-    assert [limit.name for limit in criteria.limits] == ["scratch.length<=25mm", "hole.diameter=5.9..6.1mm", "washer.count==12"]
+    assert [limit.name for limit in criteria.limits] == [
+        "scratch.length<=25mm",
+        "hole.diameter=5.9..6.1mm",
+        "washer.count==12",
+    ]
     assert {(limit.revision, limit.origin) for limit in criteria.limits} == {("1.10", "panel.yaml")}
     assert isinstance(criteria, Criteria)
 
