@@ -103,7 +103,7 @@ def test_drop_ask_and_follow_the_evidence(page, panel: bytes) -> None:  # type: 
     assert "NG" in card.inner_text()
     mark = page.locator(".viewer rect.mark.finding")
     mark.wait_for()
-    assert page.locator(".viewer .tag text").text_content() == "f1 0.93"
+    page.locator(".viewer .tag text", has_text="f1 0.93").first.wait_for()
     x, width = float(mark.get_attribute("x")), float(mark.get_attribute("width"))
     assert 97 <= x <= 100
     assert 60 <= width <= 66
