@@ -112,7 +112,10 @@ def claims(sentence: str, *, steps: frozenset[int] = frozenset()) -> Iterator[Cl
     for match in BOX.finditer(rest):
         x0, y0, x1, y1 = (_quantity(n) for n in match.group(1).split(","))
         yield Place(match.group(), (x0, y0, x1, y1))
-    rest = POINT.sub(lambda m: m.group().replace(",", " , "), BOX.sub(" ", rest))
+    rest = BOX.sub(" ", rest)
+    for match in POINT.finditer(rest):
+        yield from (_quantity(n, "px") for n in match.group(1).split(","))
+    rest = POINT.sub(" ", rest)
     for match in TOKEN.finditer(rest):
         token = match.group().rstrip(".,:/+-")
         if any(c.isdigit() for c in token) and token.lower() not in UNITS and not ORDINAL.fullmatch(token):

@@ -28,6 +28,7 @@ NOTHING = re.compile(
     re.IGNORECASE,
 )
 """Words that say that nothing was found."""
+HASH = re.compile(r"[0-9a-f]{64}")
 SHAPES = frozenset({"outline"})
 """Parts of a result whose numbers nobody would claim and which hold so many that anything would be supported."""
 MOST_COUNTED = 50
@@ -95,6 +96,7 @@ class _Support:
     given: list[Quantity] = field(default_factory=list)
     """Of the user and of the settings; one without a unit may be repeated with any."""
     boxes: list[tuple[float, ...]] = field(default_factory=list)
+    """Their coordinates support a box, a point and a number of pixels; a bare number is no coordinate."""
     strings: list[str] = field(default_factory=list)
 
     @classmethod
@@ -132,6 +134,8 @@ class _Support:
 
     def _number(self, claim: Quantity) -> bool:
         repeated = (q for q in self.given if None in (q.family, claim.family) or q.family == claim.family)
+        if claim.family == "px" and any(_near(claim, v) for box in self.boxes for v in box):
+            return True
         return any(_near(claim, q.value) for q in repeated) or any(_fits(claim, q) for q in self.numbers)
 
     def _listed(self, claim: Quantity) -> bool:
@@ -142,11 +146,11 @@ class _Support:
         )
 
     def _written(self, text: str) -> bool:
-        """Whether a code of three characters or more stands in a string as a whole."""
-        whole = re.compile(rf"(?<![a-z0-9]){re.escape(text.casefold())}(?![a-z0-9])")
-        digits = re.compile(rf"(?<!\d){re.escape(text.casefold())}(?!\d)")
-        pattern = digits if text.isdigit() else whole
-        return len(text) >= 3 and any(pattern.search(s) for s in self.strings)
+        """Whether a code of three characters or more stands in a string as a whole, "2024B" of "LOT2024B" too."""
+        code = text.casefold()
+        before = r"\d" if code[0].isdigit() else "[a-z0-9]"
+        whole = re.compile(rf"(?<!{before}){re.escape(code)}(?![a-z0-9])")
+        return len(code) >= 3 and any(whole.search(s) for s in self.strings)
 
     def _parts(self, text: str) -> bool:
         """A range or ratio ("10-20", "4:3", "800x600"), or a date written in another way than its source."""
@@ -207,8 +211,12 @@ def _numbers(data: Any, family: Family | None) -> Iterator[Quantity]:
             # How many there are, or how many of some kind.
             counts = range(1, min(len(data), MOST_COUNTED) + 1) if data else (0,)
             yield from (Quantity("", float(n), 0.0) for n in counts)
-        for value in data:
+        for value in () if _is_box(data) else data:
             yield from _numbers(value, family)
+
+
+def _is_box(data: Sequence[Any]) -> bool:
+    return len(data) == 4 and all(isinstance(v, int | float) and not isinstance(v, bool) for v in data)
 
 
 def _boxes(data: Any) -> Iterator[tuple[float, ...]]:
@@ -217,7 +225,7 @@ def _boxes(data: Any) -> Iterator[tuple[float, ...]]:
             if key not in SHAPES:
                 yield from _boxes(value)
     elif isinstance(data, Sequence) and not isinstance(data, str):
-        if len(data) == 4 and all(isinstance(v, int | float) and not isinstance(v, bool) for v in data):
+        if _is_box(data):
             yield tuple(float(v) for v in data)
         else:
             for value in data:
@@ -226,7 +234,8 @@ def _boxes(data: Any) -> Iterator[tuple[float, ...]]:
 
 def _strings(data: Any) -> Iterator[str]:
     if isinstance(data, str):
-        yield data
+        if not HASH.fullmatch(data):
+            yield data
     elif isinstance(data, Mapping):
         for value in data.values():
             yield from _strings(value)
