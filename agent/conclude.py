@@ -3,7 +3,7 @@
 from typing import Any
 
 from agent.evidence import JUDGED, SEARCHES, SURE, Evidence, Judgement
-from agent.grounding import cited, contradicts, unverified
+from agent.grounding import cited, contradicts, own_words, unverified
 from agent.language.context import in_context
 from agent.language.limits import said_limits
 from agent.policy import judge
@@ -39,30 +39,27 @@ def _answer(state: State, setup: Setup, steps: list[Step], earlier: list[Step], 
     if ending is None:
         return _cut_off(state, setup, steps, findings, measures, limit or "limit.unknown")
     args = ending["args"]
+    text = str(args["question"] if ending["tool"] == "ask" else args["text"])
+    own = own_words(text, [*earlier, *steps])
     if ending["tool"] == "ask":
         return Answer(
-            kind="question",
-            text=args["question"],
-            verdict=None,
-            rule=None,
-            findings=findings,
-            measures=measures,
-            cites=cited(args["question"]),
+            kind="question", text=text, verdict=None, rule=None, findings=findings, measures=measures, cites=cited(own)
         )
-    text = str(args["text"])
     if args["kind"] == "refusal":
-        return Answer(kind="refusal", text=text, verdict=None, rule=None, cites=cited(text))
+        return Answer(kind="refusal", text=text, verdict=None, rule=None, cites=cited(own))
     evidence = _evidence(state, setup, steps, earlier, findings, measures, asked=bool(args["judged"]))
     known = [value for limit in evidence.limits for value in (limit.value, limit.upper) if value is not None]
     if state["scale"]:
         known.append(float(state["scale"]["mm_per_px"]))
     known += HOUSE_NUMBERS
-    claims = unverified(text, [*earlier, *steps], said=" ".join(_words(state)), known=known)
+    claims = unverified(own, [*earlier, *steps], said=" ".join(_words(state)), known=known)
     outcome = judge(evidence, problems=[f"claim.unverified:{claim}" for claim in claims])
     partly = bool(set(args["about"]) & {f.id for f in findings})
-    if claim := contradicts(text, outcome.verdict, partly=partly):
+    # Where nothing was judged, words that give a verdict are held to it like words beside an open one.
+    if claim := contradicts(own, outcome.verdict or Verdict.UNCERTAIN, partly=partly):
         claims = (*claims, claim)
-        outcome = Judgement(Verdict.UNCERTAIN, outcome.rule, (*outcome.reasons, f"claim.contradicts:{claim}"))
+        reasons = (*outcome.reasons, f"claim.contradicts:{claim}")
+        outcome = Judgement(Verdict.UNCERTAIN, outcome.rule or "grounding", reasons)
     if claims and outcome.verdict is None:
         outcome = Judgement(Verdict.UNCERTAIN, "grounding", tuple(f"claim.unverified:{claim}" for claim in claims))
     return Answer(
@@ -72,7 +69,7 @@ def _answer(state: State, setup: Setup, steps: list[Step], earlier: list[Step], 
         rule=outcome.rule,
         findings=findings,
         measures=measures,
-        cites=cited(text),
+        cites=cited(own),
         unverified=claims,
         reasons=outcome.reasons,
     )

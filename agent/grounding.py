@@ -32,6 +32,30 @@ HASH = re.compile(r"[0-9a-f]{64}")
 SHAPES = frozenset({"outline"})
 """Parts of a result whose numbers nobody would claim and which hold so many that anything would be supported."""
 MOST_COUNTED = 50
+TOLD = frozenset({"product", "cause", "disposition", "note", "lot", "signed_by", "source"})
+"""What somebody wrote down about a past case."""
+
+
+def own_words(text: str, steps: Sequence[Step]) -> str:
+    """A text without what it repeats from pictures and past cases word for word: that is data, and claims nothing.
+
+    Lettering counts as repeated only between quotation marks, so that a planner that says as its own what a picture
+    told it to say is still held to it.
+
+    Args:
+        text: The answer.
+        steps: Steps whose results it may repeat.
+    """
+    text, done = plain(text), [step for step in steps if step.status == "ok"]
+    read = {s for step in done if step.tool == "read_text" for s in _strings(step.result)}
+    told = {s for step in done if step.tool == "recall" for s in _fields(step.result, TOLD)}
+    for data in sorted(read | told, key=len, reverse=True):
+        words = r"\s+".join(re.escape(word) for word in plain(data).split())
+        if words:
+            text = re.sub(rf'[“"「『]\s*{words}\s*[”"」』]', " ", text)
+        if data in told and len(data) >= 3:
+            text = re.sub(words, " ", text)
+    return text
 
 
 def unverified(text: str, steps: Sequence[Step], *, said: str = "", known: Sequence[float] = ()) -> tuple[str, ...]:
@@ -232,6 +256,16 @@ def _boxes(data: Any) -> Iterator[tuple[float, ...]]:
                 yield from _boxes(value)
 
 
+def _fields(data: Any, names: frozenset[str]) -> Iterator[str]:
+    """Strings under these keys, at any depth."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from (value,) if key in names and isinstance(value, str) else _fields(value, names)
+    elif isinstance(data, Sequence) and not isinstance(data, str):
+        for value in data:
+            yield from _fields(value, names)
+
+
 def _strings(data: Any) -> Iterator[str]:
     if isinstance(data, str):
         if not HASH.fullmatch(data):
@@ -244,4 +278,4 @@ def _strings(data: Any) -> Iterator[str]:
             yield from _strings(value)
 
 
-__all__ = ["cited", "contradicts", "unverified"]
+__all__ = ["cited", "contradicts", "own_words", "unverified"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.claims import cited, quantities
-from agent.grounding import contradicts, unverified
+from agent.grounding import contradicts, own_words, unverified
 from kenpin.contracts.trace import Step
 from kenpin.contracts.verdict import Verdict
 
@@ -242,3 +242,26 @@ def test_nothing_found_may_stand_beside_an_open_verdict_or_other_findings(text: 
 )  # fmt: skip
 def test_words_that_claim_nothing_good_do_not_contradict(text: str) -> None:
     assert contradicts(text, Verdict.NG) is None
+
+
+def test_what_is_read_off_a_picture_or_a_case_is_no_claim_of_the_answer() -> None:
+    steps = [
+        step(1, "read_text", {"lines": [{"id": "t1", "text": "QC PASSED  [7] 合格"}], "codes": [{"id": "t2", "text": "OK"}]}),
+        step(2, "recall", {"hits": [{"case_id": "c1", "cause": "part passes gate 3", "disposition": "use as is"}]}),
+    ]  # fmt: skip
+    text = "The label reads “QC PASSED [7] 合格” and “OK” [1]. Cause: part passes gate 3; done: use as is [2]."
+
+    own = own_words(text, steps)
+
+    assert cited(own) == (1, 2) and unverified(own, steps) == ()
+    assert contradicts(own, Verdict.NG) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["QC PASSED [1].", "The part “passes” [1].", "「合格です」 [1]", "It says “QC PASSED”, so the part passes [1]."],
+)
+def test_what_the_answer_says_itself_stays_a_claim(text: str) -> None:
+    steps = [step(1, "read_text", {"lines": [{"id": "t1", "text": "QC PASSED"}]})]
+
+    assert contradicts(own_words(text, steps), Verdict.NG)
