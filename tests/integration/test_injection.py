@@ -84,10 +84,7 @@ def test_orders_in_a_result_change_no_verdict(installed: Installed, house: Modul
         seen.append(outcome(opened.trace(key)))
 
     assert seen[0] == seen[1]
-    assert (
-        seen[1][0][1][1:3] == ("ng", "scratch.length<=25mm & no-finding") or seen[1][0][1][2] == "scratch.length<=25mm"
-    )
-    assert seen[1][0][1][1] == "ng"
+    assert seen[1][0][1][1:3] == ("ng", "scratch.length<=25mm")
 
 
 def test_a_planner_that_obeys_an_order_gets_no_ok(installed: Installed, house: ModuleType) -> None:
@@ -156,4 +153,4 @@ def test_words_alone_are_no_verdict(installed: Installed) -> None:
     answer = opened.say(key, "Zoom in on the corner.")
 
     assert (answer.verdict, answer.rule) == ("uncertain", "grounding")
-    assert answer.reasons == ("claim.contradicts:is acceptable",) or answer.reasons[0].startswith("claim.contradicts")
+    assert answer.reasons == ("claim.contradicts:acceptable",)
