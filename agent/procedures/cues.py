@@ -68,3 +68,39 @@ def cued(plain: str) -> tuple[str, ...]:
     hits = [Hit(name, m.start(), m.end(), m.group()) for name, pattern in CUES for m in pattern.finditer(plain)]
     standing, _ = taken_back(plain, sorted(hits, key=lambda h: h.start))
     return tuple(dict.fromkeys(h.name for h in standing))
+
+
+BEYOND = re.compile(
+    r"\b(?:hardness|vickers|rockwell|brinell|hrc|hv\d*|alloy|tensile|yield strength|fatigue|torque|(?:how )?heavy|weigh\w*|mass of"
+    r"|temperature|how hot|how cold|(?:plating|coating|paint|film|layer) thickness|thickness of the (?:plating|coating|paint|film|layer)"
+    r"|what (?:material|metal|steel|plastic|grade)|which (?:material|metal|steel|plastic|grade|alloy)|material (?:grade|composition)|chemical\w*|composition"
+    r"|subsurface|sub-surface|internal(?:ly)?|x-?ray|ultrasonic|roughness|\bra value|shelf life|service life|how long will (?:it|this)"
+    r"|how old|who (?:made|did|dropped|packed|signed|is responsible)|which (?:machine|operator|shift) |price|how much does (?:it|this|one|a|the)\b.{0,30}\bcost|costs? (?:us|to)"
+    r"|guarantee|warrant\w*|insurance|will (?:it|this) (?:last|hold|fail|break|leak)|leak ?(?:tight|test|rate)|pressure|voltage|resistance of|conductiv\w*"
+    r"|retouch|photoshop|airbrush|(?:remove|erase|paint over|hide|delete|edit out) (?:the |that |this |those )?(?:scratch\w*|cracks?|dents?|stains?|defects?|marks?|flaws?)"
+    r"|order (?:a |some |new |more |another )|book (?:a|me)|weather|stock price)\b"
+    r"|硬度|硬さ|ビッカース|ロックウェル|引張|強度|トルク|重量|重さ|何(?:グラム|キロ|kg|g)(?![a-z])|温度|湿度|めっき厚|メッキ厚|膜厚|塗膜厚|材質|素材は|合金|成分|化学"
+    r"|内部(?:欠陥|巣|の)|中の(?:空洞|状態)|粗さ|寿命|耐久性|いつまで(?:持|使)|誰が|誰の(?:ミス|班|責任)|どの(?:機械|ライン|シフト)で|値段|価格|いくらする|原価|保証(?:して|書|でき)"
+    r"|天気|発注|注文して|予約して|(?:傷|キズ|きず|欠陥|不良|汚れ|シミ)(?:を|だけ)?(?:消し|消す|消去|なかったこと|修正して|レタッチ)|加工して綺麗|気密|耐圧|導通|電圧"
+)
+"""Topics that no picture of the outside tells, and deeds that are not an inspection's."""
+SIGNS = re.compile(
+    r"\bsign(?:ed|s|ing)? (?:it |this |that |them |off|the (?:report|record|sheet|inspection|form|batch|lot|release|cert\w*))|\bsign-?off\b|\bsignature\b|\be-?sign"
+    r"|\bapprove (?:it|this|that|them|the)\b|\b(?:final )?approval\b|\brelease (?:it|this|that|them|the (?:batch|lot|part|shipment|goods))\b|\bcertif(?:y|icate)\b"
+    r"|\bin my name\b|\bw(?:ith)? my name\b|\bon my behalf\b|\bclose (?:out )?the (?:report|record|inspection|ncr)\b"
+    r"|署名|サイン(?:し|を|お願)|ハンコ|はんこ|判子|押印|捺印|承認(?:し|を|印|お願)|合格証|出荷(?:許可|可と|承認)|放行|特採"
+)
+"""A person's business: signing, approving, releasing."""
+
+
+def out_of_reach(plain: str) -> str | None:
+    """`sign` or `beyond` if a normalised instruction speaks of what the assistant must not or cannot do.
+
+    >>> out_of_reach("what's the vickers number of that tooth flank?")
+    'beyond'
+    """
+    for name, pattern in (("sign", SIGNS), ("beyond", BEYOND)):
+        hits = [Hit(name, m.start(), m.end(), m.group()) for m in pattern.finditer(plain)]
+        if hits and taken_back(plain, hits)[0]:
+            return name
+    return None

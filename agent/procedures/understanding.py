@@ -11,7 +11,7 @@ from functools import lru_cache
 from agent.language.normal import normalise
 from agent.language.slots import Slots, slots_of
 from agent.procedures.core import Job
-from agent.procedures.cues import cued
+from agent.procedures.cues import cued, out_of_reach
 from agent.procedures.knowing import fields_asked
 from agent.procedures.situation import Dialogue, PastTurn, Situation
 from agent.router.model import Routed, route
@@ -41,6 +41,10 @@ OK_OR_NG = re.compile(
     r"\b(?:ok(?:ay)?|good|pass) (?:or|/) (?:not? ?(?:ok|good)?|ng|bad|fail|no good)|\bok/ng\b|\b(?:tell|say|give) (?:me )?(?:just )?ok or ng"
     r"|ok(?:か)?(?:、|/|・)?ng|良否|合否(?!基準)|良品か不良|合格(?:に|で|と)し?て?(?:い|よ|良)"
 )
+CLEAR = 0.85
+"""Chance of a wish from which words out of reach in the same sentence are only its circumstances."""
+LOST = 0.3
+"""Below this chance for every wish the planner asks what is wanted; see docs/understanding.md."""
 ALONE = frozenset({"beyond", "sign", "chat", "vague"})
 """Intents beside which nothing else is listened for."""
 HOLDS_UP = frozenset({"beyond", "vague", "chat", "judge", "calibrate", "measure", "quality"})
@@ -124,6 +128,11 @@ def _plain(say: str, routed: Routed, slots: Slots, situation: Situation | None) 
     """Intents and act of a turn by itself, where the grammar knows better than the router."""
     intents, act = routed.intents, routed.act
     plain = normalise(say)
+    best = max(score for intent, score in routed.scores.items() if intent not in ALONE)
+    if best < CLEAR and (kind := out_of_reach(plain)):
+        return (kind,), "no"
+    if best < LOST and not cued(plain) and not set(intents) & ALONE:
+        return ("vague",), "ask"
     if act != "no" and not set(intents) & ALONE:
         intents = tuple(dict.fromkeys((*intents, *cued(plain))))
     if OK_OR_NG.search(plain) and set(intents) <= {"beyond", "vague", "chat", "judge"}:

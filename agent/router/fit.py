@@ -9,6 +9,8 @@ import numpy as np
 from agent.router.features import DIM, text_features
 from agent.router.model import ACTS, FILE, INTENTS, vector
 
+NEVER = -20.0
+"""Bias of an intent that no instruction shows."""
 RARE = 3
 """Features that fewer instructions hold are left out."""
 STORE = Path(__file__).parents[2] / "prompts" / "instructions"
@@ -37,8 +39,13 @@ def fit(rows: list[dict[str, Any]]) -> dict[str, Any]:
     x = csr_matrix((values, buckets, at), shape=(len(rows), DIM))
     weights, bias = [], []
     for intent in INTENTS:
+        wished = [intent in row["intents"] for row in rows]
+        if not any(wished):
+            weights.append(np.zeros(DIM))
+            bias.append(NEVER)
+            continue
         model = LogisticRegression(C=30, solver="liblinear", max_iter=300, random_state=0)
-        model.fit(x, [intent in row["intents"] for row in rows])
+        model.fit(x, wished)
         weights.append(model.coef_[0])
         bias.append(model.intercept_[0])
     model = LogisticRegression(C=15, max_iter=300).fit(x, [ACTS.index(row["act"]) for row in rows])
