@@ -109,7 +109,7 @@ def _on_side(share: float, side: str | None) -> bool:
         case "right" | "lower":
             return share > 0.5
         case "middle":
-            return 0.25 <= share <= 0.75
+            return 0.25 < share < 0.75
     return True
 
 
