@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
+    rich_markup_mode=None,  # plain help: loading Rich for it would double the time that `kenpin --help` takes
     pretty_exceptions_enable=False,
     help="Kenpin (検品): ask about a picture of a part; get an answer with every step and its evidence.",
 )
-cases_app = typer.Typer(help="Past defect cases.")
+cases_app = typer.Typer(rich_markup_mode=None, help="Past defect cases.")
 app.add_typer(cases_app, name="cases")
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
