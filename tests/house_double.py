@@ -69,7 +69,7 @@ def searching(*found: tuple[str, float, Box], decided: bool = True, name: str = 
     def run(bench: Workbench, args: OnView) -> Report:
         bench.picture(args.view)
         ids = bench.fresh("f", len(found))
-        findings = tuple(
+        findings: tuple[dict[str, Any], ...] = tuple(
             {"id": i, "type": kind, "score": score, "box": list(box), "area_px": 20.0}
             for i, (kind, score, box) in zip(ids, found, strict=True)
         )

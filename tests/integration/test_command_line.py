@@ -98,13 +98,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory, house: ModuleType) -> Path:
     (base / "good.yaml").write_text(
         "product: A\nrevision: '7'\nlimits: [{defect: scratch, quantity: length, max: 5, unit: mm}]"
     )
-    turn = {
-        "say": "Zoom in on the lower left.",
-        "expect": {"tools": ["zoom"], "region": "lower left", "not_tools": ["detect"]},
-    }
+    expect: dict[str, Any] = {"tools": ["zoom"], "region": "lower left", "not_tools": ["detect"]}
     right, wrong = (
-        {"id": i, "image": "part.png", "turns": [{**turn, "expect": {**turn["expect"], **e}}]}
-        for i, e in (("a", {}), ("b", {"text": "^never$"}))
+        {"id": i, "image": "part.png", "turns": [{"say": "Zoom in on the lower left.", "expect": {**expect, **more}}]}
+        for i, more in (("a", {}), ("b", {"text": "^never$"}))
     )
     (base / "suite.jsonl").write_text("\n".join(map(json.dumps, (right, wrong))))
     (base / "bad.jsonl").write_text('{"id": 1}')

@@ -111,7 +111,8 @@ def test_calls_behind_an_answer_do_not_run(installed: Installed) -> None:
 
 def test_events_come_as_the_steps_happen(installed: Installed) -> None:
     house = installed([call("crop", box=[0, 0, 50, 50]), call("crop", box=[900, 0, 950, 50]), conclude("Done [1].")])
-    key, seen = house.start(), []
+    key = house.start()
+    seen: list[tuple[Any, ...]] = []
 
     for event in house.inspector.say(key, "Crop twice."):
         if isinstance(event, StepStarted):

@@ -66,7 +66,7 @@ def test_a_wrong_call_is_refused_with_what_is_wrong(
     ],
 )
 def test_expected_errors_become_outcomes(
-    run: Callable[..., Any], house: ModuleType, raised: Exception, kind: type
+    run: Callable[..., Any], house: ModuleType, raised: Exception, kind: type[ToolRefused] | type[ToolFailed]
 ) -> None:
     outcome = run("detect", WHY, house.raising(lambda: raised))
 
