@@ -1,13 +1,16 @@
-"""Words of the trade from `prompts/lexicon/words.yaml`, compiled once."""
+"""Words of the trade from `prompts/lexicon/*.yaml`, read once."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from typing import Any
 
 import yaml
 
+from agent.language.phrases import Phrases
 from agent.prompting import read
+
+FILES = ("words", "cues")
+NOUNS = frozenset({"object"})
 
 
 @dataclass(frozen=True)
@@ -22,20 +25,34 @@ class Hit:
 
 
 @cache
-def _patterns() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    data = yaml.load(read("lexicon/words.yaml"), Loader=loader)  # noqa: S506 (both loaders are safe)
-    compiled: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-    for category, names in data.items():
-        compiled[category] = [
-            (name, re.compile(rf"(?<![a-z])(?:{'|'.join(words['en'])})(?![a-z])|(?:{'|'.join(words['ja'])})"))
-            for name, words in names.items()]
-    return compiled
+def phrases() -> Phrases:
+    """The matcher over all files of the lexicon."""
+    found = Phrases()
+    for file in FILES:
+        data: dict[str, Any] = yaml.load(read(f"lexicon/{file}.yaml"), Loader=_loader())  # noqa: S506 (both loaders are safe)
+        for category, names in data.items():
+            for name, words in names.items():
+                for lang in ("en", "ja"):
+                    for source in words.get(lang, ()):
+                        found.add(category, name, source, japanese=lang == "ja", plural=words.get("plural", False) and lang == "en")
+    return found
 
 
-def names(category: str) -> tuple[str, ...]:
-    """Canonical names of a category, in the order of the file."""
-    return tuple(name for name, _ in _patterns()[category])
+def _loader() -> Any:
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@lru_cache(maxsize=256)
+def _scan(text: str) -> dict[str, tuple[Hit, ...]]:
+    by: dict[str, list[Hit]] = {}
+    single = phrases().scan(text)
+    for found in single:
+        by.setdefault(found.category, []).append(Hit(found.name, found.start, found.end, text[found.start:found.end]))
+    pairs: dict[str, list[Hit]] = {}
+    for found in phrases().paired(text, single):
+        pairs.setdefault(found.category, []).append(Hit(found.name, found.start, found.end, text[found.start:found.end]))
+    return {category: tuple(sorted((*_longest(by.get(category, [])), *pairs.get(category, [])), key=lambda h: h.start))
+            for category in {*by, *pairs}}
 
 
 def find(category: str, text: str) -> tuple[Hit, ...]:
@@ -44,14 +61,14 @@ def find(category: str, text: str) -> tuple[Hit, ...]:
     >>> [hit.name for hit in find("defect", "傷と打痕")]
     ['scratch', 'dent']
     """
-    hits = [Hit(name, match.start(), match.end(), match.group())
-            for name, pattern in _patterns()[category] for match in pattern.finditer(text) if match.group()]
-    return tuple(_longest(hits))
+    return _scan(text).get(category, ())
 
 
-def _longest(hits: list[Hit]) -> Iterator[Hit]:
+def _longest(hits: list[Hit]) -> tuple[Hit, ...]:
     kept: list[Hit] = []
+    taken: set[int] = set()
     for hit in sorted(hits, key=lambda h: (h.start - h.end, h.start)):
-        if all(hit.end <= other.start or hit.start >= other.end for other in kept):
+        if hit.start not in taken and hit.end - 1 not in taken:
             kept.append(hit)
-    yield from sorted(kept, key=lambda h: h.start)
+            taken.update(range(hit.start, hit.end))
+    return tuple(sorted(kept, key=lambda h: h.start))

@@ -1,25 +1,36 @@
 """What an instruction says besides its intent: target, region, quantity, unit, scale, limits, and so on."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
 from agent.language.lexicon import Hit, find
 from agent.language.limits import said_limits
+from agent.language.mentions import mentions
 from agent.language.normal import normalise
+from agent.language.nouns import named_nouns
 from agent.language.scale import ScaleSaid, blank_scale, said_scale
 from agent.language.scope import taken_back
+from agent.language.where import region_of, said_box
 from kenpin.contracts.verdict import Criterion, DefectType
 
 DEFECTS = frozenset(DefectType)
-BOX = re.compile(r"(?<![\d.])(\d{1,5})\s?[,、\s]\s?(\d{1,5})\s?(?:[,、~–-]|to|and|until|から|より|\s|/|\)\s?[-~(]\s?\(?|,\s)+\s?\(?(\d{1,5})\s?[,、\s]\s?(\d{1,5})(?![\d.])")
-AXES = re.compile(r"x\D{0,8}?(\d{1,5})\D{1,8}?(\d{1,5})\D{1,24}?y\D{0,8}?(\d{1,5})\D{1,8}?(\d{1,5})")
 BACK_EN = re.compile(
     r"\b(?:it|its|it's|that|that's|those|these|them|this one|that one|there|the (?:same|other|previous|last|first|second|third|worst|biggest|largest) ?(?:one|finding|defect|spot|area|thing)?|"
-    r"(?:1st|2nd|3rd) one|again|same (?:one|place|spot|area|thing)|you (?:found|marked|flagged|said|showed|measured|circled)|he|she|earlier|before|above)\b")
-BACK_JA = re.compile(r"それ|その|そこ|そいつ|そちら|これ(?!から|は何)|ここ|こいつ|さっき|先ほど|先程|今の|いまの|同じ(?:所|ところ|箇所|やつ|もの)|もう(?:1|一)(?:つ|個|本|方)|前の|あれ|あの(?!、|ー)|上記|\d番|検出(?:した|された)|見つ(?:けた|かった)|もっと|もう少し|もうちょい|出たやつ")
-COUNT_K = re.compile(r"(?:(?:top|best|closest|nearest|last|latest|past|similar|the)\s+)(\d{1,2})(?!\s?(?:mm|px|um|cm|month|year|week))|(\d{1,2})\s?(?:similar|past|closest|old|earlier|previous|most similar|comparable|nearest|best|cases?|examples?|precedents?|records?)|(\d{1,2})\s?(?:件|つ|例|個)(?:ほど|くらい|ばかり|だけ)?(?:、|を|の)?(?:類似|過去|事例|出|見|探|教|挙|ください|お願い|ほしい|欲し|ちょうだい|示|頂|いただ|引|検索|$)")
+    r"(?:1st|2nd|3rd) one|again|same (?:one|place|spot|area|thing)|you (?:found|marked|flagged|said|showed|measured|circled|reported|listed|named)|he|she|earlier|before|above)\b")
+BACK_JA = re.compile(r"それ|その|そこ|そいつ|そちら|これ(?!から|は何)|ここ|こいつ|さっき|先ほど|先程|今の|いまの|同じ(?:所|ところ|箇所|やつ|もの)|もう(?:1|一)(?:つ|個|本|方)|前の|あれ|あの(?!、|ー)|上記|\d番|検出(?:した|された)|見つ(?:けた|かった)|もっと|もう少し|もうちょい|出たやつ|ご提示|この(?:値|寸法|数値|傷|欠け|汚れ)|当該|該当")
+UNIT = re.compile(r"(?<![\d.])(?<!\d )(?<![a-z])(mm2|px2|cm2|mm|um|cm|px|inch|thou|deg)(?![a-z0-9])(?! ?(?:size|pitch|count|peep|scale|/|あたり))")
+NOT_UNIT = re.compile(r"(?:to within an? |enough |few |many px|edge |each |every |per |half an? |quarter an? |the |which |single |dead |saturated |hot )$")
+ASKED_UNIT = re.compile(r"(?:how many|何|なん|in(?: the)?|as|to|into|give|want|prefer|値を|長さ|幅|径|面積) ?$")
+K_AFTER = re.compile(r"^\s?(?:件|例|つ|ケン|個|本|ケース)?[^。.;!?]{0,3}?(?:(?:of the |the |very |most )?(?:last |more |such |other |others|really )*(?:similar|past|old|older|previous|prior|earlier|former|closest|nearest|comparable|like|cases?|examples?|"
+                     r"precedents?|records?|claims?|jobs?|complaints?|matches|hits|entries|exemples|incidents?|events?|reports?|recent|best)|(?:件|例|ケン|ケース)(?!目|以|まで|迄|なら|あれば|でも|の(?:過|不)足))")
+K_BEFORE = re.compile(r"(?:\bk ?= ?|(?:記録|実績|例)(?:を|の|、)?|\b(?:top|best|last|latest|closest|nearest|past|similar|previous|most recent|first|at least|cases?|precedents?|me|like|hits)[:,]? (?:the )?|類似|直近|過去|事例|前例|上位|最大|先頭|案件(?:を|の)?|似た(?:の|やつ|もの|事例|案件)(?:を|、)?)\s?$")
+K_JA = re.compile(r"^\s?(?:件|例|ケン|ケース|つ|個|本)(?!目|以上|以下|以内|まで|迄|なら|あれば|でも|不)")
+RECALL = re.compile(r"similar|past|history|histor|precedent|cases?\b|records?\b|previous|before|last (?:year|month|time)|archive|claims?\b|prior|others? like|like (?:this|that|it)|examples?|log\b|jobs\b|"
+                    r"事例|過去|類似|前例|似た|案件|履歴|昔|前歴|苦情|実績|記録|以前|前の|ケース|件")
+TIME_AFTER = re.compile(r"^\s?(?:mm|px|um|cm|month|year|week|day|hour|minute|o'?clock|x\b|times|%|か月|ヶ月|年|週|日|時|分|倍|回|番|つ目)")
 
 
 class Slots(BaseModel):
@@ -60,23 +71,25 @@ def slots_of(text: str) -> Slots:
     bare = blank_scale(plain)
     said = said_limits(text)
     defects, no_defects = taken_back(plain, find("defect", plain))
-    objects, no_objects = taken_back(bare, _outside(find("object", bare), find("defect", bare)))
-    regions, no_regions = taken_back(bare, find("region", bare))
-    quantities, no_quantities = taken_back(bare, find("quantity", bare))
-    ops, _ = taken_back(bare, find("op", bare))
-    picks, _ = taken_back(bare, find("pick", bare))
-    texts, no_texts = taken_back(bare, find("text", bare))
-    aspects, _ = taken_back(bare, find("aspect", bare))
-    excluded = (*no_defects, *no_objects, *no_regions, *no_quantities, *no_texts)
+    kept: dict[str, tuple[Hit, ...]] = {}
+    dropped: list[Hit] = list(no_defects)
+    for category in ("object", "region", "quantity", "op", "pick", "text", "aspect"):
+        hits = find(category, bare)
+        hits = _outside(hits, find("defect", bare)) if category == "object" else hits
+        kept[category], excluded = taken_back(bare, hits)
+        dropped += excluded if category not in ("op", "pick", "aspect") else ()
+    pick = _pick(kept["pick"])
+    quantities = _quantities(_unique(kept["quantity"]), kept["object"], pick)
+    regions = _outside(kept["region"], tuple(h for h in kept["pick"] if h.name.endswith("most")))
     return Slots(
-        defects=_unique(defects), objects=_unique(objects), nouns=tuple(dict.fromkeys(h.text for h in objects)),
-        region=_region(regions), box=_box(bare), pick=picks[0].name if picks else None, quantities=_unique(quantities),
-        unit=_unit(bare), scale=said_scale(plain), limits=said.limits, only=said.only, ignore=said.ignore,
-        ops=_unique(ops), aspects=_unique(aspects), text=_text(texts),
-        back=bool(BACK_EN.search(bare) or BACK_JA.search(bare)), excluded=_unique(excluded), k=_k(bare))
+        defects=_unique(defects), objects=_unique(kept["object"]), nouns=named_nouns(bare, kept["object"], defects),
+        region=region_of(regions, bare), box=said_box(bare), pick=pick, quantities=quantities,
+        unit=_unit(bare, quantities), scale=said_scale(plain), limits=said.limits, only=said.only, ignore=said.ignore,
+        ops=_unique(kept["op"]), aspects=_aspects(kept["aspect"]), text=_text(kept["text"]),
+        back=bool(BACK_EN.search(bare) or BACK_JA.search(bare)), excluded=_unique(tuple(dropped)), k=_k(bare))
 
 
-def _unique(hits: tuple[Hit, ...]) -> tuple[str, ...]:
+def _unique(hits: Sequence[Hit]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(h.name for h in hits))
 
 
@@ -85,39 +98,54 @@ def _outside(hits: tuple[Hit, ...], others: tuple[Hit, ...]) -> tuple[Hit, ...]:
     return tuple(h for h in hits if all(h.end <= o.start or h.start >= o.end for o in others))
 
 
-def _region(hits: tuple[Hit, ...]) -> str | None:
-    names = [h.name for h in hits]
-    if not names:
-        return None
-    halves = {n for n in names if n in ("upper", "lower", "left", "right")}
-    if len(names) > 1 and len(halves) == 2 and not {"upper", "lower"} <= halves and not {"left", "right"} <= halves:
-        return f"{'upper' if 'upper' in halves else 'lower'} {'left' if 'left' in halves else 'right'}"
-    return names[0]
+def _pick(hits: Sequence[Hit]) -> str | None:
+    """The first word that picks one; "each" only where no other does."""
+    names = _unique(hits)
+    return next((name for name in names if name != "each"), names[0] if names else None)
 
 
-def _box(text: str) -> tuple[int, int, int, int] | None:
-    if match := BOX.search(text):
-        x0, y0, x1, y1 = map(int, match.groups())
-        if x0 < x1 and y0 < y1:
-            return (x0, y0, x1, y1)
-    if match := AXES.search(text):
-        x0, x1, y0, y1 = map(int, match.groups())
-        if x0 < x1 and y0 < y1:
-            return (x0, y0, x1, y1)
-    return None
+def _quantities(names: tuple[str, ...], objects: Sequence[Hit], pick: str | None) -> tuple[str, ...]:
+    """Quantities; the size of a gap is its width, and the widest thing is measured across."""
+    if any(h.name == "gap" for h in objects):
+        return tuple(dict.fromkeys("width" if name == "length" else name for name in names)) or ("width",)
+    implied = {"longest": "length", "shortest": "length", "widest": "width", "narrowest": "width"}
+    return names or ((implied[pick],) if pick in implied else ())
 
 
-def _unit(text: str) -> str | None:
-    hits = find("unit", text)
-    return hits[-1].name if hits else None
+def _aspects(hits: Sequence[Hit]) -> tuple[str, ...]:
+    """Aspects of the picture; "all" only where no single one is named."""
+    names = _unique(hits)
+    return tuple(name for name in names if name != "all") or names
 
 
-def _text(hits: tuple[Hit, ...]) -> str | None:
+def _unit(text: str, quantities: Sequence[str]) -> str | None:
+    """The unit that the answer is wanted in: a unit without a number."""
+    found = [m for m in UNIT.finditer(text) if not NOT_UNIT.search(text[max(0, m.start() - 14):m.start()]) or ASKED_UNIT.search(text[max(0, m.start() - 9):m.start()])]
+    hits = [Hit(m.group(1), m.start(), m.end(), m.group()) for m in found]
+    standing, _ = taken_back(text, hits)
+    if not standing:
+        return "deg" if "angle" in quantities and re.search(r"何度", text) else None
+    unit = standing[-1].name
+    square = {"px": "px2", "mm": "mm2", "cm": "cm2"}
+    return square.get(unit, unit) if tuple(quantities) == ("area",) else unit
+
+
+def _text(hits: Sequence[Hit]) -> str | None:
     """The most telling kind: "the serial on the label" asks for the serial."""
     kinds = {h.name for h in hits}
     return next((kind for kind in ("serial", "lot", "date", "code", "number", "label", "all") if kind in kinds), None)
 
 
 def _k(text: str) -> int | None:
-    match = COUNT_K.search(text)
-    return next((int(g) for g in match.groups() if g), None) if match else None
+    """Number of past cases wanted."""
+    if not RECALL.search(text):
+        return None
+    for m in mentions(text):
+        if m.unit or m.decimal or not 1 <= m.value <= 50:
+            continue
+        before, after = text[max(0, m.start - 18):m.start], text[m.end:m.end + 40]
+        if TIME_AFTER.match(after) or re.search(r"(?:no|nr|number|#|claim|lot|line)\.? ?$", before):
+            continue
+        if K_AFTER.match(after) or (K_BEFORE.search(before) and not re.match(r"\s?[a-z]{3,}", after)) or (K_JA.match(after) and K_BEFORE.search(before)):
+            return int(m.value)
+    return None

@@ -73,7 +73,7 @@ def _calibrate_known(job: Job, said: ScaleSaid, why: str) -> Generator[Need, Don
 def calibrate(job: Job) -> Steps:
     """Set the scale because that is the wish."""
     yield from set_scale(job)
-    if not any(d.tool == "calibrate" for d in job.done):
+    if job.situation.scale is None and not any(d.tool == "calibrate" for d in job.done):
         raise Asks("ask.scale", step=0)
 
 

@@ -100,7 +100,7 @@ def _read(say: str, context: str, before: tuple[Wish, bool] | None, situation: S
     if before is None:
         return wish
     last, asked = before
-    if asked and _replies(routed, intents, slots):
+    if asked and not set(last.intents) <= ALONE and _replies(routed, intents, slots):
         return _merged(last, wish, intents=tuple(dict.fromkeys((*last.intents, *_added(intents, slots)))))
     if CORRECTS.search(normalise(say)) and (slots.pick or slots.region or slots.defects or slots.objects or slots.box):
         return _merged(last, wish, intents=last.intents)
@@ -129,18 +129,6 @@ def _plain(say: str, routed: Routed, slots: Slots, situation: Situation | None) 
     intents, act = routed.intents, routed.act
     plain = normalise(say)
     best = max(score for intent, score in routed.scores.items() if intent not in ALONE)
-    if best < CLEAR and (kind := out_of_reach(plain)):
-        return (kind,), "no"
-    if best < LOST and not cued(plain) and not set(intents) & ALONE:
-        return ("vague",), "ask"
-    if act != "no" and not set(intents) & ALONE:
-        intents = tuple(dict.fromkeys((*intents, *cued(plain))))
-    if OK_OR_NG.search(plain) and set(intents) <= {"beyond", "vague", "chat", "judge"}:
-        intents, act = ("judge",), "do"
-    if "judge" in intents and not _has_limit(plain, slots, situation):
-        # "OK or NG?" without any limit is a search; only a spec that nobody has said must be asked for.
-        intents = tuple(dict.fromkeys("detect" if i == "judge" else i for i in intents))
-        act = "do" if act != "ask" or not slots.back else act
     if (
         situation
         and situation.findings
@@ -149,13 +137,41 @@ def _plain(say: str, routed: Routed, slots: Slots, situation: Situation | None) 
         and intents != ("measure",)
     ):
         return ("explain",), "do"
-    if situation and set(intents) <= HOLDS_UP and fields_asked(say, situation.lines_read) and not slots.defects:
+    if (
+        situation
+        and set(intents) <= {*HOLDS_UP, "count"}
+        and not _named(slots)
+        and fields_asked(say, situation.lines_read)
+    ):
         return ("read",), "do"
-    if SENDS.search(plain) and not set(intents) & {"beyond", "sign"} and act != "no":
-        intents = (*intents, "send")
-    if slots.scale and intents == ("measure",) and not slots.quantities and not slots.defects and not _things(slots):
+    if OK_OR_NG.search(plain) and set(intents) <= {"beyond", "vague", "chat", "judge", "sign"}:
+        intents, act, best = ("judge",), "do", 1.0
+    sends = bool(SENDS.search(plain)) and best >= CLEAR
+    if best < CLEAR and not sends and (kind := out_of_reach(plain)):
+        return (kind,), "no"
+    if best < LOST and not cued(plain) and not set(intents) & ALONE:
+        return ("vague",), "ask"
+    if (act != "no" or sends) and not set(intents) & ALONE:
+        intents = tuple(dict.fromkeys((*intents, *cued(plain))))
+    if "judge" in intents and not _has_limit(plain, slots, situation):
+        # "OK or NG?" without any limit is a search; only a spec that nobody has said must be asked for.
+        intents = tuple(dict.fromkeys("detect" if i == "judge" else i for i in intents))
+        act = "do" if act != "ask" or not slots.back else act
+    if sends and not set(intents) & {"beyond", "sign"}:
+        return (*intents, "send"), "do"
+    if (
+        slots.scale
+        and {"measure"} <= set(intents) <= {"measure", "calibrate"}
+        and not slots.quantities
+        and not _named(slots)
+    ):
         return ("calibrate",), "do"
     return intents, act
+
+
+def _named(slots: Slots) -> bool:
+    """Whether a thing is named, other than the marker or label that a scale or a text is taken from."""
+    return bool(slots.defects or [o for o in slots.objects if o not in ("marker", "label")])
 
 
 def _has_limit(plain: str, slots: Slots, situation: Situation | None) -> bool:
@@ -164,13 +180,10 @@ def _has_limit(plain: str, slots: Slots, situation: Situation | None) -> bool:
     return bool(slots.limits or known or OPEN_JUDGEMENT.search(plain))
 
 
-def _things(slots: Slots) -> tuple[str, ...]:
-    return tuple(o for o in slots.objects if o not in ("marker", "label"))
-
-
 def _replies(routed: Routed, intents: tuple[str, ...], slots: Slots) -> bool:
     """Whether a turn after a question answers it rather than asking for something new."""
-    return set(intents) <= HOLDS_UP or routed.confidence < 0.6 or routed.act != "do"
+    complete = bool(slots.quantities) and _names_target(slots)
+    return not complete and (set(intents) <= HOLDS_UP or routed.confidence < 0.6 or routed.act != "do")
 
 
 def _added(intents: tuple[str, ...], slots: Slots) -> tuple[str, ...]:

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.router.features import context_features, text_features
+from agent.router.features import context_features, form_features, text_features
 
 FILE = Path(__file__).with_name("model.npz")
 INTENTS = ("calibrate", "quality", "crop", "zoom", "enhance", "compare", "detect", "count", "measure", "judge", "read",
            "recall", "describe", "explain", "sign", "beyond", "chat", "vague")
 """In the order in which a turn carries them out."""
+FORM, NEAR = 1.0, 0.2
+"""Weight of what the grammar found, and of each feature of the context, beside n-grams of unit length."""
 WISHED = 0.4
 """Chance from which an intent counts as wished; see docs/understanding.md."""
 ACTS = ("do", "ask", "no")
@@ -77,11 +79,11 @@ def route(text: str, context: str = "") -> Routed:
 
 
 def vector(text: str, context: str, idf: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Buckets and weights of an instruction: tf-idf of unit length for the text, fixed weights for the context."""
-    found = text_features(text)
+    """Buckets and weights of an instruction: tf-idf of unit length for its n-grams, the same length for what the
+    grammar and the lexicon found, and a little for the context."""
+    found, form, near = text_features(text), form_features(text), context_features(context, text)
     buckets = np.fromiter(found, np.int64, len(found))
     values = (1 + np.log(np.fromiter(found.values(), np.float32, len(found)))) * idf[buckets]
     values /= max(float(np.sqrt((values**2).sum())), 1e-6)
-    near = context_features(context, text)
-    return (np.concatenate([buckets, np.fromiter(near, np.int64, len(near))]),
-            np.concatenate([values, np.full(len(near), 0.25, np.float32)]).astype(np.float32))
+    parts = [values, np.full(len(form), FORM / np.sqrt(max(len(form), 1))), np.full(len(near), NEAR)]
+    return np.concatenate([buckets, np.array([*form, *near], np.int64)]), np.concatenate(parts).astype(np.float32)
