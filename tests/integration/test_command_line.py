@@ -192,6 +192,52 @@ def test_bad_input_is_one_line_and_stores_nothing(
     assert nothing_stored(home)
 
 
+def test_boxes_refer_to_the_upright_picture(kenpin: Kenpin, folder: Path, tmp_path: Path) -> None:
+    with Image.open(folder / "part.png") as opened:
+        upright = opened.copy()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its left side
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+
+    seen = []
+    for path in (folder / "part.png", tmp_path / "turned.png"):
+        seen.append(Trace.model_validate_json(kenpin("inspect", path, "Zoom in on the lower left", "--json").out))
+
+    assert seen[0].images[0].sha256 == seen[1].images[0].sha256
+    assert seen[1].images[0].notes == ("turned upright by its EXIF orientation",)
+    assert seen[0].turns[0].steps[0].boxes == seen[1].turns[0].steps[0].boxes == ((0, 120, 160, 240),)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "note"),
+    [
+        ("a.jpg", "CMYK", "converted from CMYK; colours are approximate"),
+        ("a.png", "I;16", "reduced to 8 bit from 0..65535, 65535 is white"),
+        ("a.png", "LA", "transparent parts shown on white"),
+        ("a.gif", "P", None),
+        ("a.bmp", "1", None),
+    ],
+)
+def test_unusual_pictures_go_through_a_turn(
+    kenpin: Kenpin, folder: Path, tmp_path: Path, name: str, mode: str, note: str | None
+) -> None:
+    with Image.open(folder / "part.png") as opened:
+        image = opened.copy()
+    if mode == "I;16":
+        image = Image.fromarray(np.linspace(0, 65535, 320 * 240).round().astype(np.uint16).reshape(240, 320))
+    elif mode == "LA":
+        image = image.convert("LA")
+        image.putalpha(128)
+    else:
+        image = image.convert(mode)
+    image.save(tmp_path / name)
+
+    trace = Trace.model_validate_json(kenpin("inspect", tmp_path / name, "Zoom in on the lower left", "--json").out)
+
+    assert trace.images[0].notes == ((note,) if note else ())
+    assert [(s.tool, s.status) for s in trace.turns[0].steps] == [("zoom", "ok")]
+
+
 @pytest.mark.parametrize(
     "args",
     [
