@@ -37,9 +37,10 @@ def build(planner: Planner, recorder: Recorder, checkpointer: Checkpointer) -> G
         update: dict[str, Any] = {
             "messages": [message],
             "planned": state["planned"] + 1,
-            "sent": [*state["sent"], *request.sent],
             "spent_ms": state["spent_ms"] + _since(start),
         }
+        if request.sent:
+            update["sent"] = [*state["sent"], *request.sent]
         if not message.tool_calls:
             update["messages"] = [message, *recorder.remind(message)]
             update["invalid"] = state["invalid"] + 1
@@ -91,6 +92,7 @@ class _Progress:
 
     def __init__(self, state: State) -> None:
         self.state: State = {**state}
+        self._before: dict[str, Any] = {**state}
         self._messages: list[AnyMessage] = []
         self._tables: dict[str, dict[str, Any]] = {"views": {}, "regions": {}}
 
@@ -114,16 +116,11 @@ class _Progress:
         self.state["ending"] = ending
 
     def update(self, *, spent_ms: float) -> dict[str, Any]:
-        state = self.state
-        return {
-            "messages": self._messages,
-            "spent_ms": spent_ms,
-            **self._tables,
-            "steps": state["steps"],
-            "invalid": state["invalid"],
-            "scale": state["scale"],
-            "ending": state["ending"],
-        }
+        """What changed, and only that: each channel that is written is a row of the checkpoint."""
+        now: dict[str, Any] = {key: self.state[key] for key in ("steps", "invalid", "scale", "ending")}
+        changed = {key: value for key, value in now.items() if value != self._before[key]}
+        tables = {name: table for name, table in self._tables.items() if table}
+        return {"messages": self._messages, "spent_ms": spent_ms, **tables, **changed}
 
 
 def _calls(message: AnyMessage) -> list[Call]:

@@ -27,6 +27,8 @@ from agent.wording import language
 from kenpin.contracts.verdict import Criteria, Criterion, Op
 
 SIZES = (178, 318, 640, 1280, 2560)
+SEARCHED = frozenset({"count", "measure", "judge", "zoom", "crop", "recall"})
+"""Wishes that need a search first where they are about defects."""
 TALK = frozenset({"sign", "beyond", "chat", "vague", "explain", "send"})
 
 
@@ -131,6 +133,8 @@ def score(rows: list[dict[str, Any]]) -> dict[str, Counter[str]]:
         count = counts[row["language"]]
         same = intents == wanted or act == row["act"] != "do"
         tools, asked = intents - TALK, wanted - TALK
+        if asked & SEARCHED and slots_of(row["text"]).defects:
+            asked |= {"detect"}
         wrong = act == "do" and bool(tools) and (row["act"] != "do" or bool(tools - asked))
         count.update(all=1, intents=same, act=act == row["act"], right=same and act == row["act"], wrong=wrong)
     return counts
