@@ -22,6 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import StructuredTool
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from agent import record
 from agent.inspector import Inspector, Material, Photo, answer_of
 from agent.planners.scripted import call, conclude, scripted_planner
 from agent.policy import Limits
@@ -29,6 +30,7 @@ from agent.record import Recorder
 from kenpin.traces.files import FileTraces
 from kenpin.traces.pictures import FilePictures
 from tools import zoom
+from tools.overlay import draw_boxes
 from tools.spec import Tool
 
 
@@ -60,16 +62,20 @@ def saver(folder: Path) -> SqliteSaver:
 
 
 def kenpin_round(steps: int) -> tuple[float, float]:
-    """Milliseconds a step over the tool's own time: all of it, and without storing views and evidence."""
+    """Milliseconds a step over the tool's own time: all of it, and without drawing and storing evidence."""
     clock = Clock(zoom.TOOL)
     script = [*(call("zoom", box=(10 * i, 10, 10 * i + 60, 60)) for i in range(steps)), conclude("Done.")]
     with tempfile.TemporaryDirectory() as home:
         pictures = FilePictures(Path(home) / "pictures")
         stored = Stopwatch(pictures)
+        record.draw_boxes = stored.timed(draw_boxes)  # type: ignore[attr-defined]
         recorder = Recorder(tools={"zoom": clock.tool}, pictures=stored, cases=None, limits=Limits())
         inspector = Inspector(
-            planner=scripted_planner(script), recorder=recorder, traces=FileTraces(Path(home) / "traces"),
-            checkpointer=saver(Path(home)))
+            planner=scripted_planner(script),
+            recorder=recorder,
+            traces=FileTraces(Path(home) / "traces"),
+            checkpointer=saver(Path(home)),
+        )
         inspection = inspector.start(Material(subject=Photo(picture())))
         stored.spent = 0.0
         start = time.perf_counter()
@@ -79,7 +85,7 @@ def kenpin_round(steps: int) -> tuple[float, float]:
 
 
 class Stopwatch:
-    """A picture store that sums up the time of writing."""
+    """A picture store that sums up the time of drawing and writing evidence."""
 
     def __init__(self, inner: FilePictures) -> None:
         self.inner, self.spent = inner, 0.0
@@ -89,6 +95,15 @@ class Stopwatch:
         sha256 = self.inner.put(pixels, lossless=lossless)
         self.spent += time.perf_counter() - start
         return sha256
+
+    def timed(self, draw):  # type: ignore[no-untyped-def]
+        def run(*args, **given):  # type: ignore[no-untyped-def]
+            start = time.perf_counter()
+            drawn = draw(*args, **given)
+            self.spent += time.perf_counter() - start
+            return drawn
+
+        return run
 
     def get(self, sha256):  # type: ignore[no-untyped-def]
         return self.inner.get(sha256)
@@ -141,20 +156,30 @@ def langchain_round(steps: int) -> float:
     return 1000 * (total - spent) / steps
 
 
+def slope(few: float, many: float, steps: int) -> tuple[float, float]:
+    """Milliseconds a step and a turn, from the total over the tool's own time of turns with `steps` and 3 × `steps`."""
+    a_step = (many - few) / (2 * steps)
+    return a_step, few - steps * a_step
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=8)
     given = parser.parse_args()
-    kenpin_round(given.steps), langchain_round(given.steps)  # warm up
-    pairs = [(kenpin_round(given.steps), langchain_round(given.steps)) for _ in range(given.rounds)]
-    full, bare = (statistics.median(k[i] for k, _ in pairs) for i in (0, 1))
-    other = statistics.median(o for _, o in pairs)
-    print(f"{given.steps} steps, median of {given.rounds} rounds side by side, ms a step over the tool's own time")
-    print(f"  Kenpin, everything               {full:6.2f}")
-    print(f"  Kenpin, without storing pictures {bare:6.2f}")
-    print(f"  LangChain create_agent           {other:6.2f}")
-    print(f"  ratio Kenpin without pictures / create_agent {bare / other:.2f}")
+    steps = given.steps
+    kenpin_round(steps), langchain_round(steps)  # warm up
+    names = ("Kenpin, everything", "Kenpin, without evidence pictures", "create_agent")
+    rows: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    for _ in range(given.rounds):
+        few, many = kenpin_round(steps), kenpin_round(3 * steps)
+        other = (langchain_round(steps), langchain_round(3 * steps))
+        for name, (low, high) in zip(rows, [(few[0], many[0]), (few[1], many[1]), other], strict=True):
+            rows[name].append(slope(low * steps, high * 3 * steps, steps))
+    print(f"turns of {steps} and {3 * steps} steps, median of {given.rounds} rounds, ms over the tools' own time")
+    for name, pairs in rows.items():
+        a_step, a_turn = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+        print(f"  {name:34} {a_step:6.2f} a step and {a_turn:6.1f} a turn")
 
 
 if __name__ == "__main__":

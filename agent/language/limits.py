@@ -268,7 +268,9 @@ def _quantity(scene: Scene, m: Mention, of: str | None, unit: str) -> str | None
         return "diameter" if m.sign == "φ" else "radius"
     start, end = scene.sentence(m.start)
     inside = [h for h in scene.quantities if start <= h.start < end]
-    named = inside or (list(scene.quantities) if unit or m.decimal else [])
+    # A width that another sentence speaks of (that of the marker, say) is not the limit of a defect.
+    elsewhere = list(scene.quantities) if (unit or m.decimal) and of not in DEFAULT_QUANTITY else []
+    named = inside or elsewhere
     if unit or m.decimal:
         near = min(named, key=lambda h: _gap(scene.text, h, m), default=None)
         if near is not None and near.name == "area" and unit in ("px", "mm") and _gap(scene.text, near, m) <= 4:
