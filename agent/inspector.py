@@ -11,6 +11,7 @@ from langchain_core.messages import HumanMessage
 from agent.events import Event, TurnEnded
 from agent.graph import Checkpointer, Graph, build
 from agent.planners.base import Planner
+from agent.quiet import keep_private
 from agent.record import Recorder
 from agent.state import Setup
 from kenpin.contracts.errors import InstructionRefused, StoreError
@@ -57,6 +58,7 @@ class Inspector:
     _graph: Graph = field(init=False)
 
     def __post_init__(self) -> None:
+        keep_private()
         self._graph = build(self.planner, self.recorder, self.checkpointer)
 
     def start(self, material: Material, *, inspection_id: str | None = None) -> str:

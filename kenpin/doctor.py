@@ -28,7 +28,7 @@ class Finding:
 
 def examine(kenpin: Kenpin) -> list[Finding]:
     """Look at everything; nothing is changed and no server but the configured ones is asked."""
-    return [*_installed(), *_roots(), _home(kenpin.settings), *_parts(kenpin), _planner(kenpin)]
+    return [*_installed(), *_roots(), _home(kenpin.settings), *_parts(kenpin), *_planner(kenpin)]
 
 
 def _installed() -> Iterator[Finding]:
@@ -78,11 +78,38 @@ def _parts(kenpin: Kenpin) -> Iterator[Finding]:
         yield Finding("past cases", False, str(exc), "check KENPIN_CHROMA_HOST or the data folder")
 
 
-def _planner(kenpin: Kenpin) -> Finding:
+def _planner(kenpin: Kenpin) -> Iterator[Finding]:
     try:
         info = kenpin.inspector().planner.info
     except KenpinError as exc:
-        return Finding(
-            f"planner {kenpin.settings.planner}", False, str(exc), "or choose --planner embedded", vital=True
-        )
-    return Finding(f"planner {info.backend}", True, f"{info.model}, prompt {info.prompt}")
+        yield Finding(f"planner {kenpin.settings.planner}", False, str(exc), "or choose --planner embedded", vital=True)
+        return
+    yield Finding(f"planner {info.backend}", True, f"{info.model}, prompt {info.prompt}")
+    if info.backend == "vllm":
+        yield from _server(kenpin.settings)
+
+
+def _server(settings: Settings) -> Iterator[Finding]:
+    """What the server can do, found out by asking it: a forced call, known pictures, boxes of known place."""
+    from agent.planners.vllm_probe import probe
+
+    try:
+        found = probe(settings)
+    except KenpinError as exc:
+        yield Finding("server", False, str(exc), vital=True)
+        return
+    yield Finding(
+        "server calls tools",
+        found.calls,
+        "a forced call kept its schema" if found.calls else "a forced call did not come back right",
+    )
+    yield Finding(
+        "server sees pictures",
+        found.pictures,
+        "also in tool messages" if found.in_tools else "in user messages" if found.pictures else "no",
+    )
+    yield Finding(
+        "server's boxes", found.kind is not None, str(found.kind or "fit neither frame; set KENPIN_VLLM_FRAME")
+    )
+    for line in found.advice:
+        yield Finding("advice", True, line)

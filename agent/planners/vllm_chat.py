@@ -11,6 +11,7 @@ from langchain_core.runnables import Runnable
 
 from agent.planners.vllm_prune import pictures_in, pruned
 from agent.planners.vllm_reply import tolerant_chat
+from agent.quiet import keep_private
 from kenpin.config import Settings
 from kenpin.contracts.errors import Unavailable
 
@@ -54,7 +55,7 @@ class Line:
         """Pictures a prompt may hold, once the server has said so."""
         self._settings = settings
         self._http = _http(settings, self.url)
-        _stop_tracing()
+        keep_private()
 
     def served(self) -> Served:
         """The model to ask for, as the server lists it.
@@ -223,13 +224,6 @@ def _http(settings: Settings, url: str) -> dict[str, Any]:
     client = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=verify)
     key = settings.vllm_key.get_secret_value() if settings.vllm_key else ""
     return {"base_url": url, "api_key": key or "none", "timeout": timeout, "http_client": client}
-
-
-def _stop_tracing() -> None:
-    """Whatever the environment says, no run is reported to a tracing service: pictures and words stay here."""
-    from langsmith.run_trees import configure
-
-    configure(enabled=False)
 
 
 def _message(exc: Any) -> str:

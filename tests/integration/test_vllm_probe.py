@@ -124,3 +124,16 @@ def test_a_model_that_makes_no_calls(reply: Any) -> None:
 def test_nothing_there() -> None:
     with pytest.raises(Unavailable, match="no server answers"):
         probe(Settings(vllm_url=f"http://127.0.0.1:{fake.unused_port()}/v1"))
+
+
+def test_the_doctor_tells_what_the_server_can_do() -> None:
+    from kenpin.doctor import _server
+
+    with serving(eyes(PER_MILLE, in_tools=False)) as server:
+        seeing = {f.what: f for f in _server(Settings(vllm_url=server.url))}
+    with serving(eyes(None)) as server:
+        blind = {f.what: f for f in _server(Settings(vllm_url=server.url))}
+
+    assert seeing["server calls tools"].ok and seeing["server's boxes"].says == "per_mille"
+    assert seeing["server sees pictures"].says == "in user messages"
+    assert not blind["server's boxes"].ok
