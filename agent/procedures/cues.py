@@ -24,6 +24,7 @@ CUES: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"\bwhat(?:'s| is) (?:wrong|off|odd)\b|\banything (?:wrong|odd|off|unusual|suspicious|else)\b"
             r"|\b(?:look|search|check|hunt|scan) for (?:any )?(?:\w+ )?(?:defects?|scratch\w*|cracks?|dents?|pits?|stains?|damage|flaws?|marks?)"
             r"|\bis (?:the|this|it|that) (?:\w+ )?(?:damaged|defective|scratched|cracked|chipped)\b"
+        r"|\b(?:if|whether) (?:it|this|that|the \w+)(?:'s| is) (?:ok(?:ay)?|good|fine|all right|sound|damaged|defective)(?! enough| to )\b"
             r"|\bfind (?:the |any |all )?(?:scratch\w*|cracks?|dents?|pits?|stains?|defects?)"
             r"|(?:傷|キズ|きず|疵|割れ|クラック|打痕|シミ|汚れ|欠け|バリ|異物|欠陥|異常|不良)(?:など)?(?:が)?(?:を|は|の有無を|がないか)?(?:探|見つけ|検出|調べ|チェック|確認|検査|拾)"
             r"|異常(?:は|が)(?:あり|ない|あれば)|\blook (?:again|closer|harder)\b|\bcheck (?:again|once more)\b|もう(?:一|1)度(?:よく)?(?:見|確認|検査|探)"
