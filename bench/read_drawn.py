@@ -117,7 +117,7 @@ def run(pictures: Sequence[tuple[Any, Sequence[str]]], readers: dict[str, Reader
 
 def calibration(scores: Sequence[tuple[float, bool]]) -> list[str]:
     """Share of lines read without a slip by the score that they were given."""
-    bounds = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 1.01)
+    bounds = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.01)
     rows = []
     for low, high in zip(bounds, bounds[1:], strict=False):
         right = [ok for sure, ok in scores if low <= sure < high]

@@ -9,7 +9,8 @@ from kenpin.contracts.view import Box, Points, RgbImage, enclosing
 from tools.pixels.grey import grey
 from tools.reading.answer import Choice, Kind, Placed, choose
 from tools.reading.codes import Code, Effort, read_codes
-from tools.reading.lines import Line, credible, read_faint, read_lines, read_more
+from tools.reading.lines import credible, read_faint, read_lines, read_more
+from tools.reading.quads import SURE, Line
 from tools.spec import OnView, Patch, Region, Report, Tool, ToolResult, Workbench, patch
 
 NAMES = {"serial": "serial number", "lot": "lot number"}
@@ -70,7 +71,8 @@ def read(pixels: RgbImage, kind: Kind) -> tuple[tuple[Line, ...], tuple[Code, ..
 
     if not answered(lines):
         lines = read_more(pixels, lines, enough=answered)
-    if not answered(lines) and not (wants_all and (credible(lines) or codes)):
+    clear = any(line.score >= SURE for line in credible(lines)) or bool(codes)
+    if not answered(lines) and not (wants_all and clear):
         lines = read_faint(pixels, lines)
     return credible(lines), codes
 

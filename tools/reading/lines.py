@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from kenpin.contracts.view import Points, RgbImage
 from tools.pixels.grey import grey
-from tools.reading.engine import locate, recognise
+from tools.reading.engine import locate
 from tools.reading.proposals import Window, windows
+from tools.reading.quads import LEGIBLE, SHAPES, SURE, Line, read_quad
 
 FIRST_AREA, WINDOW_AREA = 260_000, 480_000
 """Pixels of the first look, to which larger pictures are reduced, and of a window that is looked at in full size."""
@@ -21,31 +22,14 @@ COARSE = 0.6
 SMALLEST_SIDE = 64
 """A crop of one line is enlarged until its shorter side has this many px, at most fourfold."""
 
-SURE, LEGIBLE, DOUBTFUL = 0.9, 0.5, 0.7
-"""Recogniser scores: no other direction is tried from `SURE` on, nothing below `LEGIBLE` is reported, lines of two
-characters need more than `DOUBTFUL`, and `SURE` if they are turned, and single characters always need it."""
+DOUBTFUL = 0.7
+"""Recogniser's score that lines of two characters need; `SURE` if they are turned, and single characters always."""
 
 SAME = 0.4
 """Share of the smaller of two boxes that the other covers if both are one line."""
 
 LEAST_RELIEF = 3.0
 """Grey levels; less is the camera's noise and is not stretched further."""
-
-SHAPES = frozenset("Oo0QIl|1-_=+.,:;'`\"/\\~^*·•°〇○口ロ一ー二三工王日田目回〉〈<>()[]{}")
-"""Characters that holes, slots and edges of a part are mistaken for."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of text in a picture."""
-
-    text: str
-    score: float
-    """0 to 1, how sure the recogniser is."""
-    corners: Points
-    """(4, 2) px, clockwise, from where the text begins at the top."""
-    turned: float
-    """Direction of reading, degrees clockwise from left-to-right."""
 
 
 def read_lines(pixels: RgbImage) -> tuple[Line, ...]:
@@ -81,17 +65,27 @@ def read_more(pixels: RgbImage, known: tuple[Line, ...], *,
 
 
 def read_faint(pixels: RgbImage, known: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Read engraved, worn or faint text, where nothing else answered; `known` lines are kept.
+    """Read engraved, dot-peened, worn or faint text, where nothing else answered; `known` lines are kept.
 
-    Source: flat field by the local mean, contrast stretched to its 98th percentile.
+    Source: flat field by the local mean, contrast stretched to its 98th percentile; where that shows nothing that is
+    sure, once more at a quarter of the pixels, in which dots join to strokes.
     """
+    for area, sigma in ((WINDOW_AREA, 1.0), (WINDOW_AREA // 4, 2.5)):
+        known = _look_again(pixels, known, area=area, sigma=sigma)
+        if any(line.score >= SURE for line in credible(known)):
+            break
+    return known
+
+
+def _look_again(pixels: RgbImage, known: tuple[Line, ...], *, area: int, sigma: float) -> tuple[Line, ...]:
+    """Lines of the flattened picture, found at no more than `area` pixels but read at full size."""
     height, width = pixels.shape[:2]
     scale = min(1.0, math.sqrt(WINDOW_AREA / (height * width)))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = pixels if scale == 1.0 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     back = (width / size[0], height / size[1])
-    seen = [line.corners / back for line in known if line.score >= DOUBTFUL]
-    found = _whole(_flattened(np.asarray(small, dtype=np.uint8)), area=WINDOW_AREA, seen=seen)
+    seen = [line.corners / back for line in known if line.score >= SURE]
+    found = _whole(_flattened(np.asarray(small, dtype=np.uint8), sigma), area=area, seen=seen)
     return tuple(_distinct([*known, *(replace(line, corners=line.corners * back) for line in found)]))
 
 
@@ -142,46 +136,6 @@ def _margin_box(quad: Points, shape: tuple[int, ...]) -> tuple[int, int, int, in
     return (max(0, int(left)), max(0, int(top)), min(shape[1], math.ceil(right)), min(shape[0], math.ceil(bottom)))
 
 
-def read_quad(pixels: RgbImage, quad: Points) -> Line | None:
-    """Read one slanted box, (4, 2) px clockwise, in the direction that reads best; None if nothing in it is legible."""
-    best: Line | None = None
-    for corners in _directions(quad):
-        text, score = recognise(_straight(pixels, corners))
-        if best is None or score > best.score:
-            best = Line(text=text, score=score, corners=corners, turned=_turned(corners))
-        # A ring is a ring from every side.
-        if (best.score >= SURE and abs(best.turned) < 60) or all(c in SHAPES for c in best.text):
-            break
-    return best if best is not None and best.text and best.score >= LEGIBLE else None
-
-
-def _directions(quad: Points) -> list[Points]:
-    """The same box starting at each corner from which its text may be read, the most upright one first."""
-    turns = [np.roll(quad, -k, axis=0) for k in range(4)]
-    along = [float(np.linalg.norm(t[1] - t[0])) for t in turns]
-    # Text runs along the longer side; a nearly square box (one or two characters) may be read along any.
-    longer = [t for t, length in zip(turns, along, strict=True) if length >= max(along) / 1.5 - 1e-9]
-    return sorted(longer, key=lambda t: abs(_turned(t)))
-
-
-def _turned(corners: Points) -> float:
-    dx, dy = corners[1] - corners[0]
-    return round(math.degrees(math.atan2(dy, dx)), 1)
-
-
-def _straight(pixels: RgbImage, corners: Points) -> RgbImage:
-    """Cut a slanted box out of a picture so that its first side lies on top."""
-    width = max(4, round(float(np.linalg.norm(corners[1] - corners[0]))))
-    height = max(4, round(float(np.linalg.norm(corners[3] - corners[0]))))
-    # The recogniser brings every line to 48 px; large text is reduced on the way, small text is left to it.
-    scale = min(1.0, 96.0 / height)
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32) * np.float32(scale)
-    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
-    size = (max(4, round(width * scale)), max(4, round(height * scale)))
-    line = cv2.warpPerspective(pixels, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(line, dtype=np.uint8)
-
-
 def credible(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     """Leave out what is more likely a hole, a slot or a speck; the rest from top to bottom and left to right."""
     def needed(line: Line) -> float:
@@ -222,9 +176,9 @@ def _ordered(lines: list[Line]) -> tuple[Line, ...]:
     return tuple(line for row in rows for line in sorted(row, key=lambda one: float(one.corners[:, 0].min())))
 
 
-def _flattened(pixels: RgbImage) -> RgbImage:
+def _flattened(pixels: RgbImage, sigma: float) -> RgbImage:
     """Light evened out over 25 px, which is the width of a character, and contrast raised."""
-    gray = cv2.GaussianBlur(grey(pixels), (0, 0), 1.0).astype(np.float32)
+    gray = cv2.GaussianBlur(grey(pixels), (0, 0), sigma).astype(np.float32)
     relief = gray - cv2.blur(gray, (25, 25))
     strong = max(float(np.quantile(np.abs(relief), 0.98)), LEAST_RELIEF)
     even = np.clip(128 + relief * (90 / strong), 0, 255).astype(np.uint8)
