@@ -208,7 +208,8 @@ def _large(rng: Rng) -> Label:
     return Label(seen(printed(ground(rng, (1500, 2000), "brushed"), laid, rng), rng), (text,))
 
 
-JAPANESE = ("製造番号 {}", "ロット番号：{}", "検査済み", "賞味期限 2026年3月{}日", "型式 {}", "品質保証課", "東京工場 第3ライン")
+JAPANESE = ("製造番号 {}", "ロット番号：{}", "検査済み", "賞味期限 2026年3月{}日", "型式 {}", "品質保証課",
+            "東京工場 第3ライン")
 
 
 def _japanese(rng: Rng) -> Label:

@@ -8,6 +8,7 @@ is the share of pictures with a line that is not there. ms is processor time a p
 """
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ import numpy as np
 
 from bench import drawn_codes, drawn_labels
 from tools.read_text import read
+from tools.reading.doubts import chance
 from tools.reading.engine import THREADS, model_paths
 
 FOLD = str.maketrans("OISBZoiszl", "0158201521")
@@ -87,7 +89,7 @@ def rapid(pixels: Any) -> list[tuple[str, float]]:
 
 
 def kenpin(pixels: Any) -> list[tuple[str, float]]:
-    return [(line.text, line.score) for line in read(pixels, "all")[0]]
+    return [(line.text, chance(line)) for line in read(pixels, "all")[0]]
 
 
 def zxing(pixels: Any) -> list[tuple[str, float]]:
@@ -117,9 +119,9 @@ def run(pictures: Sequence[tuple[Any, Sequence[str]]], readers: dict[str, Reader
 
 def calibration(scores: Sequence[tuple[float, bool]]) -> list[str]:
     """Share of lines read without a slip by the score that they were given."""
-    bounds = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.01)
+    bounds = (0.0, 0.3, 0.5, 0.7, 0.9, 1.01)
     rows = []
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in itertools.pairwise(bounds):
         right = [ok for sure, ok in scores if low <= sure < high]
         if right:
             rows.append(f"  {low:.2f}-{min(high, 1):.2f}: {np.mean(right):.2f} of {len(right)}")
@@ -155,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.json:
         print(json.dumps(rows))
     elif scores:
-        print("lines without a slip by score:", *calibration(scores), sep="\n")
+        print("lines without a slip by the chance that was stated:", *calibration(scores), sep="\n")
 
 
 def shown(kind: str, pictures: Sequence[tuple[Any, Sequence[str]]], reader: Reader, seeds: Sequence[int]) -> None:

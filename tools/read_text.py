@@ -12,7 +12,7 @@ from kenpin.contracts.view import Box, Points, RgbImage, enclosing
 from tools.pixels.grey import grey
 from tools.reading.answer import Choice, Kind, Placed, choose
 from tools.reading.codes import Code, Effort, read_codes
-from tools.reading.doubts import Doubt, chance, doubts
+from tools.reading.doubts import HARD, Doubt, chance, doubts
 from tools.reading.lines import credible, read_faint, read_lines, read_more
 from tools.reading.pattern import fitted
 from tools.reading.quads import SURE, Line
@@ -181,7 +181,9 @@ def _doubt(line: Line, choice: Choice | None = None) -> str:
     inside = [doubt for doubt in doubts(line) if start <= doubt.at < end]
     said = [f"character {doubt.at - start + 1}, {doubt.read}," + (f" may be {doubt.other}" if doubt.other else
                                                                   " is unclear") for doubt in inside]
-    return (f"in {line.text[start:end]} " + " and ".join(said)) if said else ""
+    if not said:
+        return f"{line.text[start:end]} was hard to read" if chance(line) < HARD else ""
+    return f"in {line.text[start:end]} " + " and ".join(said)
 
 
 def run(bench: Workbench, args: ReadTextArgs) -> Report:

@@ -1,7 +1,8 @@
 """Procedures that compare, read and look up."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from agent.language.lexicon import find
 from agent.language.normal import normalise
@@ -64,6 +65,14 @@ FIELDS: tuple[tuple[str, str], ...] = (
 """What people ask a label for, by words that stand in the question and on the label alike."""
 KINDS = {"serial": "serial", "lot": "lot", "date": "date", "code": "code", "number": "number"}
 
+_WRITTEN = r"(?=[A-Za-z0-9/._-]*\d)[A-Za-z0-9][A-Za-z0-9/._-]{1,38}[A-Za-z0-9]"
+EXAMPLE = re.compile(
+    rf"(?:like|such as|e\.g\.|for example|in the (?:form|format|style)(?: of)?|format(?:ted)?(?: is| as|:)?)"
+    rf"\s*[\"'“‘]?({_WRITTEN})|({_WRITTEN})[\"'」』]?\s*(?:のよう|みたい|といった|の形式|形式)",
+    re.IGNORECASE,
+)
+"""An example of a number, with what says in either language that it is one."""
+
 
 def read(job: Job) -> Steps:
     """Read text or codes; where fields are asked for by name, answer each from the line that carries the name."""
@@ -75,6 +84,7 @@ def read(job: Job) -> Steps:
         view=job.view,
         box=job.area or named_box(job),
         kind=kind,
+        like=example(job.say),
     )
     if not done.ok:
         return
@@ -100,6 +110,31 @@ def read(job: Job) -> Steps:
         job.tell("read.nothing", step=done.step)
     elif set(kinds) & {"serial", "lot", "date"} and best and not any(best in line for _, line in wanted):
         job.tell("read.best", step=done.step, kind=job.word(f"t.{kind}"), text=best)
+    if not done.result.get("sure", True):
+        job.tell("read.unsure", step=done.step, doubts=unclear(done.result))
+
+
+def unclear(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Characters of the answer that may be others, each with what it may be as well; at most `SHOWN`."""
+    found, best = [], result["best"]
+    for line in result["lines"]:
+        start = line["text"].find(best) if best not in (None, line["text"]) else 0
+        part = range(start, start + len(best)) if start >= 0 and best in line["text"] else range(len(line["text"]))
+        if best in line["text"] or line["text"] in best:
+            found += [(d["read"], d["other"]) for d in line["doubtful"] if d["at"] in part]
+    return list(dict.fromkeys(found))[:SHOWN]
+
+
+def example(say: str) -> str | None:
+    """What the user says that the answer is written like.
+
+    >>> example("read the lot number, it is written like L123-45")
+    'L123-45'
+    >>> example("ロット番号は L123-45 のような形式です"), example("read the lot number")
+    ('L123-45', None)
+    """
+    match = EXAMPLE.search(say)
+    return next((text for text in match.groups() if text), None) if match else None
 
 
 def fields_asked(say: str, lines: Sequence[str]) -> list[tuple[str, str]]:
@@ -156,4 +191,4 @@ def recall(job: Job) -> Steps:
     )
 
 
-__all__ = ["compare", "grown", "read", "recall"]
+__all__ = ["compare", "example", "grown", "read", "recall", "unclear"]

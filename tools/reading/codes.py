@@ -66,7 +66,7 @@ def read_codes(gray: GrayImage, *, effort: Effort = "usual") -> tuple[Code, ...]
         found = found or _opencv(small, step)
         found = found or (_zxing(gray, 1.0) if step > 1.0 else [])
         found = found or _peened(small, step)
-    return tuple(sorted(found, key=lambda code: (float(code.corners[:, 1].min()), float(code.corners[:, 0].min()))))
+    return tuple(sorted(_complete(found), key=lambda code: (float(code.corners[:, 1].min()), float(code.corners[:, 0].min()))))
 
 
 def _new(known: Sequence[Code], more: Sequence[Code]) -> list[Code]:
@@ -74,6 +74,13 @@ def _new(known: Sequence[Code], more: Sequence[Code]) -> list[Code]:
     return [code for code in more if all(
         cv2.pointPolygonTest(other.corners.astype(np.float32), code.corners.mean(axis=0).tolist(), False) < 0
         for other in known) and all(code.text != other.text for other in known)]
+
+
+def _complete(found: Sequence[Code]) -> list[Code]:
+    """Without parts of longer codes of the same format: ITF has no end of its own that a slanted scan would miss."""
+    return [code for code in found if not any(
+        code.format == other.format and len(code.text) < len(other.text) and code.text in other.text
+        for other in found)]
 
 
 def _decoded(gray: GrayImage, names: Sequence[str], **options: Any) -> list[Any]:

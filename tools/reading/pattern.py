@@ -58,7 +58,8 @@ def _goes_on(read: Sequence[tuple[int, Glyph]], first: int, count: int) -> bool:
 def _fitting(one: Glyph, sign: str) -> str | None:
     """What a character is if it has to be like `sign`: as it was read, its second choice, or its look-alike."""
     look_alikes = [ALIKE.get(one.text.upper(), ""), *(letter for letter, digit in ALIKE.items() if digit == one.text)]
-    for choice in (one.text, one.other, *look_alikes):
+    # An example's own letter first: lots that begin with L begin with L.
+    for choice in (one.text, *(c for c in look_alikes if c == sign), one.other, *look_alikes):
         if choice and _same_class(choice, sign):
             return choice.upper() if sign.isupper() else choice
     return None
