@@ -66,7 +66,7 @@ def read_codes(gray: GrayImage, *, effort: Effort = "usual") -> tuple[Code, ...]
         found = found or _opencv(small, step)
         found = found or (_zxing(gray, 1.0) if step > 1.0 else [])
         found = found or _peened(small, step)
-    return tuple(sorted(_complete(found), key=lambda code: (float(code.corners[:, 1].min()), float(code.corners[:, 0].min()))))
+    return tuple(sorted(_complete(found), key=_from_top))
 
 
 def _new(known: Sequence[Code], more: Sequence[Code]) -> list[Code]:
@@ -74,6 +74,10 @@ def _new(known: Sequence[Code], more: Sequence[Code]) -> list[Code]:
     return [code for code in more if all(
         cv2.pointPolygonTest(other.corners.astype(np.float32), code.corners.mean(axis=0).tolist(), False) < 0
         for other in known) and all(code.text != other.text for other in known)]
+
+
+def _from_top(code: Code) -> tuple[float, float]:
+    return float(code.corners[:, 1].min()), float(code.corners[:, 0].min())
 
 
 def _complete(found: Sequence[Code]) -> list[Code]:
