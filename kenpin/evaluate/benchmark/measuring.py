@@ -8,24 +8,38 @@ between corners that are found anew on the picture.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from kenpin.contracts.errors import ToolInputError
+from kenpin.contracts.errors import FileRefused, ToolInputError
+from kenpin.contracts.view import Box
 from kenpin.evaluate.benchmark.manifest import Labelled, PackageMissing, Record
 from kenpin.evaluate.benchmark.metrics import Figure, draws, figure
 from kenpin.evaluate.benchmark.predictions import Prediction, Writer
 from kenpin.evaluate.benchmark.rows import Outcome, Row
 from tools.calibrate import CalibrateArgs
 from tools.calibrate import run as calibrate
-from tools.measure import MeasureArgs, MeasureResult
+from tools.measure import MeasureArgs, MeasureResult, Quantity
 from tools.measure import run as measure
 from tools.measuring.chessboard import find_board
 from tools.pixels.grey import grey
 from tools.solo import Desk, make_desk
+
+
+class Wish(BaseModel):
+    """One entry of `truth.measures`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    quantity: Quantity
+    value: Annotated[float, Field(gt=0)]
+    points: tuple[tuple[float, float], ...] = ()
+    box: Box | None = None
+    between: Literal["centres", "edges", "sides"] = "centres"
 
 
 @dataclass(frozen=True)
@@ -102,23 +116,32 @@ def _of_record(data: Labelled, record: Record) -> list[Measured] | None:
         desk.learn(report, "v1")
         view = "v1" if report.made else "v0"
     if listed:
-        return [_measured(desk, view, dict(wish)) for wish in listed]
-    return [_measured(desk, view, {"quantity": "distance", "points": side, "value": square})
-            for side in _sides(desk)]
+        return [_measured(desk, view, wish) for wish in _wishes(record, listed)]
+    return [_measured(desk, view, Wish(quantity="distance", points=side, value=square)) for side in _sides(desk)]
 
 
-def _measured(desk: Desk, view: str, wish: dict[str, Any]) -> Measured:
-    asked = {key: wish[key] for key in ("quantity", "points", "box", "between") if key in wish}
+def _wishes(record: Record, listed: object) -> list[Wish]:
+    try:
+        return TypeAdapter(list[Wish]).validate_python(listed)
+    except ValidationError as exc:
+        error = exc.errors(include_url=False)[0]
+        where = ".".join(map(str, error["loc"]))
+        raise FileRefused(f"{record.id}: truth.measures.{where}: {error['msg']}") from None
+
+
+def _measured(desk: Desk, view: str, wish: Wish) -> Measured:
+    asked = MeasureArgs(why="benchmark", view=view, quantity=wish.quantity, points=wish.points, box=wish.box,
+                        between=wish.between)
     started = time.perf_counter()
-    result = measure(desk, MeasureArgs.model_validate({"why": "benchmark", "view": view, **asked})).result
+    result = measure(desk, asked).result
     ms = 1000 * (time.perf_counter() - started)
     assert isinstance(result, MeasureResult)
-    return Measured(value=result.value, truth=float(wish["value"]), uncertainty=result.uncertainty, unit=result.unit,
+    return Measured(value=result.value, truth=wish.value, uncertainty=result.uncertainty, unit=result.unit,
                     ms=ms)
 
 
-def _sides(desk: Desk) -> list[NDArray[np.float64]]:
-    """Both ends of every side between inner corners, (2, 2) pixels, each corner found by itself on the picture.
+def _sides(desk: Desk) -> list[tuple[tuple[float, float], ...]]:
+    """Both ends of every side between inner corners, pixels, each corner found by itself on the picture.
 
     Source: cornerSubPix (Förstner) from a start beside the corner, so that nothing is taken over from the plane.
     """
@@ -131,4 +154,4 @@ def _sides(desk: Desk) -> list[NDArray[np.float64]]:
     corners = cv2.cornerSubPix(pixels, start, (4, 4), (-1, -1), stop).reshape(board.rows, board.columns, 2) + 0.5
     across = np.stack([corners[:, :-1], corners[:, 1:]], axis=2).reshape(-1, 2, 2)
     down = np.stack([corners[:-1], corners[1:]], axis=2).reshape(-1, 2, 2)
-    return [np.asarray(side, np.float64) for side in (*across, *down)]
+    return [tuple((float(x), float(y)) for x, y in side) for side in (*across, *down)]
