@@ -120,6 +120,8 @@ class Inspector:
             created=datetime.fromisoformat(setup.created),
             planner=self.planner.info,
             images=setup.images,
+            product=setup.product,
+            good=setup.good,
             views=tuple(values["views"].values()),
             turns=tuple(turns),
         )

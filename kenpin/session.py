@@ -4,23 +4,32 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agent.inspector import Inspector, Material, Photo, answer_of
-from kenpin.contracts.errors import FileRefused
+from kenpin.contracts.errors import BadInput, FileRefused
+from kenpin.contracts.ports import PictureStore, ProductStore
+from kenpin.contracts.product import MOST_GOOD, Product, Sample
 from kenpin.contracts.trace import Trace
 from kenpin.criteria import read_criteria
-from kenpin.security.uploads import read_upload
+from kenpin.security.uploads import Upload, read_upload
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
-MOST_GOOD = 50
 
 
 def photo(path: Path) -> Photo:
     """One picture file, let in."""
-    upload = read_upload(path)
+    return _photo(read_upload(path))
+
+
+def _photo(upload: Upload) -> Photo:
     return Photo(pixels=upload.pixels, upload_sha256=upload.sha256, notes=upload.notes)
 
 
 def good_samples(folder: Path) -> list[Photo]:
-    """The pictures of a folder, by name.
+    """The pictures of a folder, by name; errors as `good_uploads`."""
+    return [_photo(upload) for upload in good_uploads(folder)]
+
+
+def good_uploads(folder: Path) -> list[Upload]:
+    """The pictures of a folder as files, by name.
 
     Raises:
         FileRefused: No such folder, no picture in it, or more than `MOST_GOOD`.
@@ -34,7 +43,31 @@ def good_samples(folder: Path) -> list[Photo]:
         raise FileRefused(f"{folder}: cannot be read ({exc.strerror or exc})") from None
     if not 1 <= len(files) <= MOST_GOOD:
         raise FileRefused(f"{folder}: holds {len(files)} pictures; 1 to {MOST_GOOD} good samples needed")
-    return [photo(path) for path in files]
+    return [read_upload(path) for path in files]
+
+
+def stored(samples: Iterable[Sample], pictures: PictureStore) -> list[Photo]:
+    """A product's pictures from the store.
+
+    Raises:
+        StoreError: One of them is missing or is not what was stored.
+    """
+    return [Photo(pixels=pictures.get(s.sha256), upload_sha256=s.upload_sha256, notes=s.notes) for s in samples]
+
+
+def named(product: str | None, said: str | None, products: ProductStore) -> Product | None:
+    """The product that is named, or else the registered one that a criteria file speaks of, if there is one.
+
+    Raises:
+        BadInput: The named one is not registered.
+    """
+    if product is not None:
+        return products.get(product)
+    try:
+        return products.find(said) if said else None
+    except BadInput:
+        # What a criteria file calls its product need not be a name that could be registered.
+        return None
 
 
 def material(
@@ -45,19 +78,39 @@ def material(
     mm_per_px: float | None = None,
     criteria: Path | None = None,
     lang: str = "auto",
+    product: str | None = None,
+    shelf: tuple[ProductStore, PictureStore] | None = None,
 ) -> Material:
-    """What an inspection starts from, read from files."""
+    """What an inspection starts from: files, and for what is not given what is registered with the product.
+
+    Args:
+        image: The picture to inspect.
+        references: Golden samples; they win over the product's, as `good` and `criteria` do.
+        good: Folder of good samples.
+        mm_per_px: Millimetres per pixel.
+        criteria: Criteria file; the registered product that it names is used where `product` names none.
+        lang: Language of the answer.
+        product: Name of a registered product.
+        shelf: Where products and their pictures are; None uses no registered product.
+    """
     if mm_per_px is not None and not 1e-6 <= mm_per_px <= 1000:
         raise FileRefused(f"--mm-per-px {mm_per_px:g}: expected millimetres per pixel between 0.000001 and 1000")
     read = read_criteria(criteria) if criteria else None
+    known = named(product, read.product if read else None, shelf[0]) if shelf else None
+    golden: Iterable[Photo] = [photo(path) for path in references]
+    samples: Iterable[Photo] = good_samples(good) if good else ()
+    if known and shelf:
+        golden = golden or stored(known.references, shelf[1])
+        samples = samples or stored(known.good, shelf[1])
+    read = read or (known.criteria if known else None)
     return Material(
         subject=photo(image),
-        references=[photo(path) for path in references],
-        good=good_samples(good) if good else (),
+        references=list(golden),
+        good=list(samples),
         mm_per_px=mm_per_px,
         criteria=read,
         lang=lang,
-        product=read.product if read else None,
+        product=known.name if known else read.product if read else None,
     )
 
 

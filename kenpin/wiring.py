@@ -15,6 +15,7 @@ from kenpin.contracts.case import CaseHit, CaseQuery
 from kenpin.contracts.errors import FileRefused
 from kenpin.contracts.ports import CaseStore, Embedder, TraceStore
 from kenpin.contracts.view import RgbImage
+from kenpin.products.store import FileProducts
 from kenpin.traces.files import FileTraces
 from kenpin.traces.pictures import FilePictures
 
@@ -34,6 +35,11 @@ class Kenpin:
     def traces(self) -> TraceStore:
         """Finished and unfinished traces."""
         return FileTraces(self.home / "traces")
+
+    @cached_property
+    def products(self) -> FileProducts:
+        """Registered products with their samples."""
+        return FileProducts(self.home / "products", self.pictures)
 
     @cached_property
     def cases(self) -> CaseStore:

@@ -23,13 +23,15 @@ class Draft:
     good: list[Upload] = field(default_factory=list)
     mm_per_px: float | None = None
     criteria: Criteria | None = None
+    product: str | None = None
+    """A registered product, whose samples and limits stand in for those that are not given."""
     suggestions: dict[str, list[str]] = field(default_factory=dict)
     """What to try on this picture, by language; empty for a picture that is not a sample."""
 
     @property
     def has_material(self) -> bool:
         """Whether anything beside the picture was given."""
-        return bool(self.references or self.good or self.mm_per_px or self.criteria)
+        return bool(self.references or self.good or self.mm_per_px or self.criteria or self.product)
 
 
 @dataclass

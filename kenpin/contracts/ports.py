@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.case import Case, CaseHit, CaseQuery
+from kenpin.contracts.product import Product
 from kenpin.contracts.trace import Trace
 from kenpin.contracts.view import RgbImage
 
@@ -95,3 +96,34 @@ class CaseStore(CaseSearch, Protocol):
 
     def all(self) -> Sequence[Case]:
         """Every case, by id."""
+
+
+@runtime_checkable
+class ProductStore(Protocol):
+    """Registered products. Names are compared without regard to upper and lower case."""
+
+    def get(self, name: str) -> Product:
+        """One product.
+
+        Raises:
+            BadInput: There is none of this name, or it cannot be a name.
+            StoreError: Its record cannot be read.
+        """
+
+    def find(self, name: str) -> Product | None:
+        """One product, or None.
+
+        Raises:
+            BadInput: It cannot be a name.
+            StoreError: As `get`.
+        """
+
+    def all(self) -> Sequence[Product]:
+        """Every product, by name."""
+
+    def remove(self, name: str) -> None:
+        """Withdraw a product.
+
+        Raises:
+            BadInput: As `get`.
+        """

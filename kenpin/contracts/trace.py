@@ -127,6 +127,10 @@ class Trace(_Record):
     created: datetime
     planner: PlannerInfo
     images: tuple[TraceImage, ...]
+    product: str | None = None
+    """The product that was named, or that its criteria name."""
+    good: tuple[str, ...] = ()
+    """sha256 of each good sample that `detect` had, as stored; given, or registered with the product."""
     views: tuple[dict[str, Any], ...] = ()
     """Every view with its transform to the original (see `kenpin.contracts.view.View`)."""
     turns: tuple[Turn, ...] = ()

@@ -12,6 +12,7 @@ from ui.i18n import Texts
 from ui.parts.line import Said, ask_line
 from ui.parts.paste import listen
 from ui.parts.plain import one_line, plain
+from ui.parts.products import choose, register, with_product
 from ui.parts.samples import FOLDER, Sample, samples, tile
 from ui.parts.sidebar import planner_name
 from ui.parts.uploads import TYPES, forget_files, photo, read_files, read_limits, say_error
@@ -40,10 +41,10 @@ def begin(session: Session, instruction: str) -> None:
     assert draft.subject is not None
     session.hear(instruction)
     try:
+        whole, golden, good, product = with_product(draft)
         material = Material(
-            subject=photo(draft.subject), references=[photo(p) for p in draft.references], mm_per_px=draft.mm_per_px,
-            good=[photo(p) for p in draft.good], criteria=draft.criteria, lang=installation().settings.lang,
-            product=draft.criteria.product if draft.criteria else None)
+            subject=photo(draft.subject), references=golden, mm_per_px=draft.mm_per_px, good=good,
+            criteria=whole.criteria, lang=installation().settings.lang, product=product)
         started = inspector(planner_name(session)).start(material)
     except KenpinError as exc:
         session.error, session.kept = str(exc), instruction
@@ -128,6 +129,7 @@ def _ready(subject: Upload, session: Session, t: Texts) -> None:
             name = plain(one_line(subject.name, most=60))
             words = (name, t("picture.size", width=width, height=height), *map(plain, subject.notes))
             st.caption(" · ".join(filter(None, words)))
+            register(subject, session.draft, t, key=f"register-{session.nonce}")
             if st.button(t("prepare.other"), key="other", type="tertiary", icon=":material/swap_horiz:"):
                 session.draft.subject, session.draft.suggestions = None, {}
                 session.nonce += 1
@@ -164,6 +166,7 @@ def _suggest(session: Session, t: Texts) -> None:
 def _material(session: Session, t: Texts) -> None:
     draft = session.draft
     with st.expander(t("material.title"), expanded=True, icon=":material/inventory_2:"):
+        choose(draft, t, key=f"product-{session.nonce}")
         left, right = st.columns(2)
         with left:
             _pictures(draft.references, t, "references", session)
@@ -210,5 +213,6 @@ def _pictures(held: list[Upload], t: Texts, kind: str, session: Session) -> None
 def _material_words(draft: Draft, t: Texts) -> str:
     parts = [t.raw("material.n_references", n=len(draft.references)) if draft.references else "",
              t.raw("material.n_good", n=len(draft.good)) if draft.good else "",
-             f"{draft.mm_per_px:g} mm/px" if draft.mm_per_px else "", draft.criteria.source if draft.criteria else ""]
+             f"{draft.mm_per_px:g} mm/px" if draft.mm_per_px else "", draft.product or "",
+             draft.criteria.source if draft.criteria else ""]
     return ", ".join(part for part in parts if part)

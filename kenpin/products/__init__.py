@@ -1,0 +1,1 @@
+"""Registered products: names, each with its good samples, golden samples and limits."""
