@@ -50,6 +50,6 @@ def test_a_name_that_could_be_a_path_is_refused_in_one_line(page: AppTest, golde
 
 def test_the_page_speaks_japanese_of_products(page: AppTest, golden: bytes) -> None:
     page.run()
-    page.session_state["kenpin"].choice = "ja"
+    page.segmented_control(key="language").set_value("ja").run()
     registered(page, golden, "パネル")
     assert [s.value for s in page.success] == ["パネル の良品サンプルは 1 枚になりました。"]

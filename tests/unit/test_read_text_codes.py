@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import drawn_codes
-from tests.bench_double import make_desk
 from tools.read_text import TOOL, ReadTextArgs, ReadTextResult
 from tools.reading.checks import check_digit, fields, modulo10
 from tools.reading.codes import read_codes
+from tools.solo import make_desk
 
 
 def read(picture: np.ndarray, kind: Any = "code") -> ReadTextResult:

@@ -6,7 +6,7 @@ import sys
 CODE = """
 import resource, sys
 import cv2, numpy as np
-from tests.bench_double import make_desk
+from tools.solo import make_desk
 from tools.read_text import TOOL, ReadTextArgs
 
 cv2.setNumThreads(1)

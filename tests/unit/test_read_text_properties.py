@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from bench import drawn_labels
 from kenpin.contracts.errors import ToolInputError
-from tests.bench_double import make_desk
 from tools.read_text import TOOL, ReadTextArgs, ReadTextResult
 from tools.reading.decode import Glyph, glyphs
 from tools.reading.doubts import chance, doubts
 from tools.reading.opinions import integrated, light
 from tools.reading.pattern import fitted
 from tools.reading.quads import Line
+from tools.solo import make_desk
 
 
 def read(picture: np.ndarray, **args: Any) -> ReadTextResult:
