@@ -114,8 +114,8 @@ def read(pixels: RgbImage, kind: Kind, like: str | None = None) -> tuple[tuple[L
     clear = any(line.score >= SURE for line in credible(lines)) or bool(codes)
     if not answered(lines) and not (wants_all and clear):
         lines = read_faint(pixels, lines)
-    if not codes and not credible(lines) and wants_all:
-        # Nothing at all: a code that is hard to read may be all that there is.
+    if not codes and not credible(lines) and kind == "label":
+        # A label without legible text: a code that is hard to read may be all that there is.
         codes = read_codes(grey(pixels), effort="hard")
     return credible(lines), codes
 

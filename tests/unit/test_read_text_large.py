@@ -16,7 +16,7 @@ for i in range(0, 5774, 37):
 cv2.putText(picture, "LOT A4711-20", (6100, 4300), cv2.FONT_HERSHEY_SIMPLEX, 2.0, (20, 20, 20), 4, cv2.LINE_AA)
 desk = make_desk(picture)
 del picture
-for kind in ("serial", "code", "lot"):
+for kind in ("code", "lot"):
     result = TOOL.run(desk, ReadTextArgs(why="how much memory", kind=kind)).result
 print(result.best, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -19,8 +19,9 @@ Field = NDArray[np.float32]
 SIDES = (10, 12, 14, 16, 18, 20, 22, 24, 26)
 """Modules along a side of the square sizes without inner alignment bars (ISO/IEC 16022)."""
 
-SCALES = (1.2, 1.9, 3.0, 4.5)
-"""Sigma in px of the blobs that modules are; they stand 2 to 3 sigma apart."""
+SCALES = (1.2, 1.9)
+"""Sigma in px of the blobs that modules are, in the picture and in one of half its size; they stand 2 to 3 sigma
+apart."""
 
 SHARES = (0.2, 0.35)
 """Of the way from the median contrast to the highest: what is above belongs to the square."""
@@ -34,8 +35,8 @@ GROWN = 1.35
 FITS, ROUNDS = 3, 6
 """Fits refined in a square, and rounds of refinement."""
 
-LEAST_FINDER = 0.45
-"""Correlation of the finder pattern with the samples, below which a fit is not decoded."""
+LEAST_FINDER, WORTH_REFINING = 0.45, 0.25
+"""Correlation of the finder pattern with the samples, below which a fit is not decoded, and not even refined."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ def matrices(gray: GrayImage) -> Iterator[tuple[GrayImage, Points]]:
     Returns:
         (N, N) uint8 pictures, black on white with a quiet zone, and (4, 2) px corners in `gray`.
     """
+    half = np.asarray(cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    for page, step in ((gray, 1.0), (half, 2.0)):
+        for drawn, place in _in_page(page):
+            yield drawn, place * step
+
+
+def _in_page(gray: GrayImage) -> Iterator[tuple[GrayImage, Points]]:
     flat = gray.astype(np.float32)
     for sigma in SCALES:
         soft = cv2.GaussianBlur(flat, (0, 0), sigma)
@@ -135,7 +143,8 @@ def _fits(signed: Field) -> list[_Fit]:
                     turns, score = _finder(signed, corners, side)
                     first.append(_Fit(corners, side, turns, score))
     best = [max((fit for fit in first if fit.side == side), key=lambda fit: fit.score) for side in SIDES]
-    fits = [_refined(signed, fit) for fit in sorted(best, key=lambda fit: -fit.score)[:FITS]]
+    promising = [fit for fit in sorted(best, key=lambda fit: -fit.score)[:FITS] if fit.score >= WORTH_REFINING]
+    fits = [_refined(signed, fit) for fit in promising]
     return sorted((fit for fit in fits if fit.score >= LEAST_FINDER), key=lambda fit: -fit.score)
 
 
