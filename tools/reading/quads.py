@@ -15,10 +15,14 @@ from tools.reading.opinions import opinions
 from tools.reading.warp import straight
 
 SURE, LEGIBLE = 0.9, 0.5
-"""Recogniser scores: no other direction is tried from `SURE` on, nothing below `LEGIBLE` is reported."""
+"""Recogniser scores: a line is not looked for again from `SURE` on, and nothing below `LEGIBLE` is reported."""
 
 CLEAR, WORTHWHILE = 0.98, 0.4
-"""Second opinions are asked for between these scores, and for three characters or more."""
+"""No other direction is tried from `CLEAR` on: numbers such as 0960 read as well upside down. Second opinions are asked
+for between these scores, and for three characters or more."""
+
+SURER = 0.03
+"""By how much a second opinion must be surer than the picture as it is to be taken instead."""
 
 WORSE = 0.1
 """By how much less sure a longer reading of the same line may be."""
@@ -53,7 +57,7 @@ def read_quad(pixels: RgbImage, quad: Points) -> Line | None:
         if best is None or line.score > best.score:
             best = line
         # A ring is a ring from every side.
-        if (best.score >= SURE and abs(best.turned) < 60) or all(c in SHAPES for c in best.text):
+        if (best.score >= CLEAR and abs(best.turned) < 60) or all(c in SHAPES for c in best.text):
             break
     if best is not None and best.score >= WORTHWHILE and len(best.text) > 1:
         best = _further(pixels, best)
@@ -86,7 +90,7 @@ def _line(characters: tuple[Glyph, ...], corners: Points) -> Line:
 def _second(line: Line, others: Sequence[tuple[Glyph, ...]]) -> Line:
     """The surest of all readings, and how far the others agree with it."""
     read = [line, *(_line(one, line.corners) for one in others)]
-    best = max(read, key=lambda one: one.score)
+    best = max(read, key=lambda one: one.score + SURER * (one is line))
     rest = [one for one in read if one is not best]
     agreed, weights = np.zeros(len(best.text)), sum(one.score for one in rest)
     for one in rest:
