@@ -158,7 +158,8 @@ def _read(result: Mapping[str, Any], t: Texts) -> str:
     texts = [result["best"]] if result.get("best") else everything
     if not texts:
         return t("outcome.no_text")
-    return t("outcome.read") + ": " + ", ".join(f"**{plain(one_line(x, most=80))}**" for x in texts[:SHOWN])
+    unsure = "" if result.get("sure", True) else f" · {t('outcome.unsure')}"
+    return t("outcome.read") + ": " + ", ".join(f"**{plain(one_line(x, most=80))}**" for x in texts[:SHOWN]) + unsure
 
 
 def _recalled(result: Mapping[str, Any], t: Texts) -> str:
