@@ -116,9 +116,18 @@ def test_filters_reach_the_store(desk: Any, cases: InMemoryCases) -> None:
     assert result.hits == () and result.searched == 0 and "empty" in result.note
 
 
-def test_far_cases_are_called_remote(desk: Any, cases: InMemoryCases) -> None:
-    result, _ = recalled(desk, cases, patched(((0, 0, 300, 200), (128, 250, 128))), box=(10, 10, 90, 90))
-    assert {hit.likeness_words for hit in result.hits} == {"remotely alike"}
+FAR = patched(((0, 0, 300, 200), (128, 250, 128)))
+
+
+def test_where_nothing_is_alike_nothing_is_listed(desk: Any, cases: InMemoryCases) -> None:
+    result, _ = recalled(desk, cases, FAR, box=(10, 10, 90, 90))
+    assert result.hits == () and result.searched == 3
+    assert "no past case is more than remotely alike" in result.note
+
+
+def test_far_cases_that_were_asked_for_are_called_remote(desk: Any, cases: InMemoryCases) -> None:
+    result, _ = recalled(desk, cases, FAR, box=(10, 10, 90, 90), defect_type="stain")
+    assert {hit.likeness_words for hit in result.hits} == {"remotely alike"} and len(result.hits) == 2
     assert "no past case is more than remotely alike" in result.note
 
 
