@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from kenpin.contracts.view import RgbImage
 from kenpin.evaluate.benchmark.manifest import Labelled, PackageMissing, Record
 from kenpin.evaluate.benchmark.metrics import (
-    LEVELS,
     Drawn,
     Figure,
     Histogram,
@@ -98,7 +97,7 @@ def inspect_surface(surface: str, data: Labelled, records: Sequence[Record], *, 
 
 def _readable(data: Labelled, record: Record, outcome: Outcome) -> bool:
     try:
-        data.picture(record)
+        data.place(record)
     except PackageMissing as exc:
         outcome.skip(str(exc))
         return False
@@ -159,8 +158,7 @@ def _pixels(seen: Sequence[Seen], labels: NDArray[np.bool_], parts: Sequence[str
     if not any(labels[i] for i in known):
         return {}
     counts = np.stack([s.pixels for s in seen if s.pixels is not None])
-    used = np.flatnonzero(counts.any(axis=(0, 1)))
-    counts = counts[..., used].astype(np.float32) if len(used) < LEVELS else counts.astype(np.float32)
+    counts = counts[..., counts.any(axis=(0, 1))].astype(np.float32)
     flat = counts.reshape(len(known), -1)
     drawn = draws(labels[known], [parts[i] for i in known], rounds=PIXEL_ROUNDS)
     weights = np.stack([np.bincount(d, minlength=len(known)) for d in drawn]).astype(np.float32)

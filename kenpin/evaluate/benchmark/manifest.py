@@ -60,6 +60,15 @@ class Labelled:
     parts: tuple[re.Pattern[str], ...] = ()
     """Patterns for file names whose first group names the part, for records without `group`."""
 
+    def place(self, record: Record) -> Path:
+        """Where the picture lies.
+
+        Raises:
+            PictureRefused: Outside the manifest's folder, or nowhere.
+            PackageMissing: It ships in a package that is not installed.
+        """
+        return _package_file(record.package) if record.path is None else self._inside(record, record.path)
+
     def picture(self, record: Record) -> RgbImage:
         """(H, W, 3) uint8 RGB, not writeable.
 
@@ -67,7 +76,7 @@ class Labelled:
             PictureRefused: The file is no picture that can be used, or not the one that was labelled.
             PackageMissing: It ships in a package that is not installed.
         """
-        path = _package_file(record.package) if record.path is None else self._inside(record, record.path)
+        path = self.place(record)
         if record.sha256 and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != record.sha256:
             raise PictureRefused(f"{record.id}: {path.name} is not the picture that was labelled (sha256 differs)")
         return read_upload(path).pixels

@@ -2,8 +2,9 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -28,20 +29,27 @@ class Defect:
     type: str
     part: str
     box: Box
-    pixels: RgbImage
+    shown: Callable[[], RgbImage]
+    """Reads the picture: hundreds of them would not fit into memory at once."""
+
+    @property
+    def pixels(self) -> RgbImage:
+        return self.shown()
 
 
 def labelled(data: Labelled, records: Sequence[Record]) -> list[Defect]:
     """Every labelled box with a type whose picture can be read."""
     defects = []
+    by_id = {record.id: record for record in records}
+    read = lru_cache(maxsize=4)(lambda name: data.picture(by_id[name]))
     for record in records:
         if record.label != "ng" or not record.boxes or not record.box_types:
             continue
         try:
-            pixels = data.picture(record)
+            data.place(record)
         except PackageMissing:
             continue  # counted where the picture is inspected
-        defects += [Defect(f"{record.id}#{i}", record.surface, kind, data.part(record), box, pixels)
+        defects += [Defect(f"{record.id}#{i}", record.surface, kind, data.part(record), box, partial(read, record.id))
                     for i, (box, kind) in enumerate(zip(record.boxes, record.box_types, strict=True))]
     return defects
 
@@ -85,15 +93,15 @@ def retrieve(surface: str, defects: Sequence[Defect], embedder: Embedder, *, see
                     box=one.box, part=one.part)
         store.add(case, pixels=one.pixels)
     rng = np.random.default_rng(seed)
-    loose = {one.id: rough(one.box, one.pixels.shape, rng) for one in defects}
     hits: dict[str, list[float]] = defaultdict(list)
     for one in asked:
-        query = CaseQuery(k=K, exclude_part=one.part)
+        pixels, query = one.pixels, CaseQuery(k=K, exclude_part=one.part)
+        loose = cut_out(pixels, rough(one.box, pixels.shape, rng))
         started = time.perf_counter()
-        found = {"rough_box": store.search(query, region=cut_out(one.pixels, loose[one.id]))}
+        found = {"rough_box": store.search(query, region=loose)}
         hits["ms"].append(1000 * (time.perf_counter() - started))
-        found["label_box"] = store.search(query, region=cut_out(one.pixels, one.box))
-        found["whole_picture"] = store.search(query, picture=one.pixels)
+        found["label_box"] = store.search(query, region=cut_out(pixels, one.box))
+        found["whole_picture"] = store.search(query, picture=pixels)
         for name, cases in found.items():
             hits[f"p5_{name}"].append(sum(hit.case.defect_type == one.type for hit in cases) / K)
         hits["chance"].append(chances[one.id])
