@@ -18,6 +18,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -73,7 +74,8 @@ class Remembering:
 def drawn(name: str, seed: int) -> list[Defect]:
     """The defects of a drawn set."""
     records = drawn_records(20, seed) if name == "mixed" else tile_records(name, seed=seed)
-    return [Defect(**record) for record in records]
+    return [Defect(**{key: value for key, value in record.items() if key != "pixels"},
+                   shown=partial(record.__getitem__, "pixels")) for record in records]
 
 
 def real(manifest: Path) -> Iterator[tuple[str, list[Defect]]]:

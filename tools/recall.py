@@ -141,7 +141,8 @@ def _region(bench: Workbench, args: RecallArgs) -> tuple[Box | None, str, str]:
     if args.box is not None:
         return _inside(args.box, original), view.source, ""
     if args.point is not None:
-        return *_pointed(original, args.point), view.source, ""
+        box, remark = _pointed(original, args.point)
+        return box, view.source, remark
     # A crop or zoom is a region that somebody chose.
     place = _inside(view.place(), original)
     return (None if place == (0, 0, original.view.width, original.view.height) else place), view.source, ""
@@ -210,7 +211,7 @@ def _notes(hits: Sequence[CaseHit], found: Sequence[CaseHit], by: str) -> list[s
 
 TOOL = Tool(
     name="recall",
-    description=("Looks up past defect cases like a finding (`of`), a region (`box`, `point`), or words, with their cause "
-                 "and disposition; filters by product, defect type and disposition. Use it when asked whether this was "
-                 "seen before, what caused it, or what was done. A past case is no evidence for the verdict."),
+    description=("Looks up past defect cases like a finding (`of`), a region (`box`, `point`), or words, with their "
+                 "cause and disposition; filters by product, defect type and disposition. Use it when asked whether "
+                 "this was seen before, what caused it, or what was done. A past case is no evidence for the verdict."),
     args=RecallArgs, run=run, version="2")

@@ -1,6 +1,7 @@
 """The offline embedder: no server, no torch, no download."""
 
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,8 +20,9 @@ LARGEST_SIDE = 1024
 LEARNT_BASELINE, FORM_BASELINE = 0.0, 0.96
 """Cosines from which on two defects have something in common, with and without a backbone."""
 
-SAME = 0.98
-"""TODO"""
+SAME: dict[Literal["region", "picture", "words"], float] = {"picture": 0.95, "region": 0.85}
+"""Cosines from which on two cases whose boxes overlap are copies: none of 2,278 pairs of other drawn parts reached .91 and .82, and of
+18,283 real pairs two did, frames of one scene; of drawn copies, all that were brighter, half that were JPEG 85."""
 
 Values = NDArray[np.float64]
 
@@ -41,7 +43,7 @@ class OfflineEmbedder:
         self._learnt = learnt or shipped() if backbone is not None else None
         self.name = f"kenpin-learnt+{backbone.stem.lower()}/2" if backbone is not None else "kenpin-form/1"
         self.baseline = LEARNT_BASELINE if backbone is not None else FORM_BASELINE
-        self.same = SAME if backbone is not None else 2.0
+        self.same = SAME if backbone is not None else {}
         self.picture_dim = SHAPE_DIM if self._learnt is None else self._learnt.projection.shape[1]
 
     def picture(self, pixels: RgbImage) -> NDArray[np.float32]:

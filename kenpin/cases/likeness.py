@@ -23,7 +23,7 @@ MARGINS = (0.0, 0.15, 0.3, 0.6, 1.0)
 """A case's region is stored with these margins (shares of its longer side), since a person's box is never tight."""
 
 LOOKS: tuple[Part, Part] = ("picture", "region")
-"""What must be the same where one case is a copy of another: `same` of the embedder, if it has one, is the cosine."""
+"""What must be the same where one case is a copy of another; `same` of the embedder, if it has it, gives the cosines."""
 
 SMALLEST_SIDE = 12
 """A region is widened to this many px; less shows nothing of its surroundings."""
@@ -128,24 +128,40 @@ def ranked(candidates: Iterable[tuple[Case, dict[Part, Vectors]]], asked: Asked,
 
 def folded(scored: Iterable[tuple[float, Case, Mapping[Part, Vectors]]], asked: Asked, k: int,
            embedder: Embedder) -> list[CaseHit]:
-    """The first `k` of ranked cases that are no further exposure, and no copy, of a part already there."""
+    """The first `k` of ranked cases that are no further exposure, and no copy, of a part already there.
+
+    Two cases whose parts are both named are no copies of each other, however alike they look.
+    """
     by = "+".join(part for part, _ in asked.given()) or "filters"
     hits: dict[str, CaseHit] = {}
-    kept: list[Mapping[Part, Vectors]] = []
-    same = float(getattr(embedder, "same", np.inf))
+    kept: list[tuple[Case, Mapping[Part, Vectors]]] = []
+    same: Mapping[Part, float] = getattr(embedder, "same", {})
     for score, case, vectors in scored:
         if len(hits) == k:
             break
-        if fold_key(case) in hits or any(copies(vectors, other, same) for other in kept):
+        if fold_key(case) in hits or any(_copies(case, vectors, *other, same) for other in kept):
             continue
         hits[fold_key(case)] = CaseHit(case=case, likeness=min(1.0, max(0.0, score)), by=by)
-        kept.append(vectors)
+        kept.append((case, vectors))
     return list(hits.values())
 
 
-def copies(one: Mapping[Part, Vectors], other: Mapping[Part, Vectors], same: float) -> bool:
-    """Whether two cases show the same defect on nearly the same picture: saved again, resized, a little brighter."""
-    return all(float(one[part][0] @ other[part][0]) >= same for part in LOOKS)
+def _copies(case: Case, vectors: Mapping[Part, Vectors], other: Case, theirs: Mapping[Part, Vectors],
+            same: Mapping[Part, float]) -> bool:
+    """Whether two cases show the same defect in the same place: saved again, moved a little, a little brighter."""
+    if (case.part and other.part) or not _overlap(case.box, other.box):
+        return False
+    return all(part in same and float(vectors[part][0] @ theirs[part][0]) >= same[part] for part in LOOKS)
+
+
+def _overlap(one: Box | None, other: Box | None) -> bool:
+    """Whether two boxes cover half of their union, or neither case has one."""
+    if one is None or other is None:
+        return one is other
+    wide, high = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    shared = max(wide, 0) * max(high, 0)
+    return 2 * shared >= sum(areas) - shared
 
 
 def alike(vectors: Vectors, wanted: Vectors) -> float:

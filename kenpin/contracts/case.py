@@ -4,7 +4,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kenpin.contracts.view import Box
 
-
 SURROUNDINGS = 0.15
 """What is cut out around a region that is asked for, as a share of its longer side."""
 
