@@ -166,7 +166,8 @@ def chatter(shape: tuple[int, int], rng: Generator) -> Defect:
 def pit(shape: tuple[int, int], rng: Generator) -> Defect:
     """One dark hole with a hard edge."""
     radius = rng.uniform(3, 14)
-    lump = ellipse(shape, place(shape, 30, rng), (radius, radius * rng.uniform(0.7, 1)), rng.uniform(0, np.pi), 0.1, rng)
+    lump = ellipse(shape, place(shape, 30, rng), (radius, radius * rng.uniform(0.7, 1)), rng.uniform(0, np.pi), 0.1,
+                   rng)
     inside = np.clip(radius * lump / 1.5, 0, 1)
     return -inside * (1 + 0.3 * smooth(shape, 3, rng)), inside > 0.5
 
@@ -223,8 +224,8 @@ def slub(shape: tuple[int, int], rng: Generator) -> Defect:
 def hole(shape: tuple[int, int], rng: Generator) -> Defect:
     """A hole with torn edges through which the dark behind is seen."""
     radius = rng.uniform(6, 24)
-    lump = ellipse(shape, place(shape, radius, rng), (radius, radius * rng.uniform(0.6, 1)), rng.uniform(0, np.pi), 0.25,
-                 rng)
+    lump = ellipse(shape, place(shape, radius, rng), (radius, radius * rng.uniform(0.6, 1)), rng.uniform(0, np.pi),
+                   0.25, rng)
     inside = np.clip(6 * lump, 0, 1)
     fringe = np.exp(-((lump / 0.2) ** 2)) * np.clip(smooth(shape, 1.2, rng), 0, 2)
     return np.asarray(-1.5 * inside + 0.5 * fringe * (1 - inside), np.float32), lump > 0

@@ -108,8 +108,10 @@ def _box(text: str | None) -> tuple[int, int, int, int] | None:
         return None
     try:
         x0, y0, x1, y1 = (round(float(number)) for number in text.replace(",", " ").split())
+        if x0 >= x1 or y0 >= y1:
+            raise ValueError("nothing in it")
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"box {text!r}: expected X0,Y0,X1,Y1 in pixels") from None
+        raise typer.BadParameter(f"box {text!r}: expected X0,Y0,X1,Y1 in pixels, X0 < X1 and Y0 < Y1") from None
     return x0, y0, x1, y1
 
 

@@ -63,7 +63,7 @@ class Kenpin:
         return store
 
     @cached_property
-    def stored_cases(self) -> ChromaCases:
+    def stored_cases(self) -> "ChromaCases":
         """The case base as it was left, whoever described its cases."""
         from kenpin.cases.chroma import ChromaCases
 

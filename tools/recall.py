@@ -18,8 +18,11 @@ MARGIN = SURROUNDINGS
 SMALLEST_SIDE = 12
 """A region is widened to this many px."""
 
-VERY_ALIKE, ALIKE, FLOOR = 0.7, 0.4, 0.1
-"""LEVELS"""
+VERY_ALIKE, ALIKE, FLOOR = 0.55, 0.35, 0.2
+"""Likeness from which on a case is called very alike, alike, and somewhat alike; below it none is listed.
+
+TABLE
+"""
 
 AROUND, LEAST_AROUND, MOST_AROUND = 0.25, 96, 480
 """Side of the square that is searched around a point: a share of the picture's shorter side, within these px."""

@@ -48,7 +48,8 @@ def draw() -> RgbImage:
     tiles = [tile(pictures[ASKED], rough, BLUE, "a rough box")]
     for hit in hits:
         assert hit.case.box is not None
-        tiles.append(tile(pictures[hit.case.id], hit.case.box, RED, f"{hit.case.defect_type}, {in_words(hit.likeness)}"))
+        title = f"{hit.case.defect_type}, {in_words(hit.likeness)}"
+        tiles.append(tile(pictures[hit.case.id], hit.case.box, RED, title))
     return np.asarray(np.hstack(tiles))
 
 

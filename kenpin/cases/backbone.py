@@ -29,7 +29,7 @@ Values = NDArray[np.float64]
 
 
 class Backbone:
-    """An ONNX file that takes (1, H, W, 3) RGB 0 to 255 and gives maps (1, C, H/s, W/s); the last of stride 16 counts."""
+    """An ONNX file that takes (1, H, W, 3) RGB 0 to 255 and gives maps (1, C, H/s, W/s), the last of stride 16."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():

@@ -71,7 +71,8 @@ class ChromaCases:
 
     def made_by_others(self) -> set[str]:
         """Names of the embedders, other than this store's, that described its cases; such a store is only read."""
-        names = {str((stored.metadata or {}).get("embedder")) for stored in self._reached(lambda: self._stored).values()}
+        collections = self._reached(lambda: self._stored).values()
+        names = {str((stored.metadata or {}).get("embedder")) for stored in collections}
         return names - {self._embedder.name}
 
     def _collection(self, part: Part) -> Any:

@@ -17,6 +17,9 @@ SCALES = (1.2, 2.4, 4.8, 9.6)
 NOISE_FLOOR = 1.5
 """Grey levels; a drawn, noiseless ground would otherwise make everything a mark."""
 
+NOTHING = 1e-6
+"""Length of a description below which only rounding is left of it."""
+
 SHAPE_DIM = 16 + 16 + 18 + 3 + 3
 
 Plane = NDArray[np.float32]
@@ -43,7 +46,10 @@ def shape_vector(pixels: RgbImage) -> NDArray[np.float32]:
                abs(float(np.log(width / height))) / 1.5]
     blocks = (_unit(np.sqrt(weighted)), 0.6 * _unit(np.sqrt(peaks)), np.array(_forms(relief / noise, centre)) / 2.5,
               0.5 * np.tanh(contrast), 0.5 * np.tanh(overall))
-    return np.asarray(_unit(np.concatenate(blocks)), dtype=np.float32)
+    vector = np.concatenate(blocks)
+    if float(np.linalg.norm(vector)) < NOTHING:
+        vector = np.eye(1, SHAPE_DIM)[0]  # a plain picture, which has no marks, still needs a direction
+    return np.asarray(_unit(vector), dtype=np.float32)
 
 
 def centre_weights(height: int, width: int, *, sigma: float) -> NDArray[np.float64]:

@@ -39,7 +39,7 @@ class Learnt:
     """(F + 2 C, D)"""
 
     def joined(self, form: Values, difference: Values, look: Values) -> Values:
-        """(F + 2 C,) unit vector of the three descriptions; the first two axes of stacks, (N, F) and so on, are kept."""
+        """(F + 2 C,) unit vector of the three descriptions, or one a row of (N, F), (N, C), (N, C)."""
         return unit(np.concatenate(
             [FORM_SHARE * (form - self.form_mean), unit(difference), unit(look - self.look_mean)], axis=-1))
 

@@ -23,7 +23,7 @@ MARGINS = (0.0, 0.15, 0.3, 0.6, 1.0)
 """A case's region is stored with these margins (shares of its longer side), since a person's box is never tight."""
 
 LOOKS: tuple[Part, Part] = ("picture", "region")
-"""What must be the same where one case is a copy of another; `same` of the embedder, if it has it, gives the cosines."""
+"""What is the same where one case is a copy of another; `same` of the embedder, if it has it, gives the cosines."""
 
 SMALLEST_SIDE = 12
 """A region is widened to this many px; less shows nothing of its surroundings."""

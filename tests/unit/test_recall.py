@@ -132,8 +132,9 @@ def test_far_cases_that_were_asked_for_are_called_remote(desk: Any, cases: InMem
 
 
 def test_likeness_in_words_grows() -> None:
-    assert [in_words(v) for v in (0.0, 0.39, 0.4, 0.69, 0.7, 1.0)] == [
-        "remotely alike", "remotely alike", "alike", "alike", "very alike", "very alike"]
+    assert [in_words(v) for v in (0.0, 0.19, 0.2, 0.34, 0.35, 0.54, 0.55, 1.0)] == [
+        "remotely alike", "remotely alike", "somewhat alike", "somewhat alike", "alike", "alike", "very alike",
+        "very alike"]
 
 
 def test_text_of_a_case_stays_text(desk: Any, cases: InMemoryCases) -> None:
