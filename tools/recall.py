@@ -21,7 +21,9 @@ SMALLEST_SIDE = 12
 VERY_ALIKE, ALIKE, FLOOR = 0.55, 0.35, 0.2
 """Likeness from which on a case is called very alike, alike, and somewhat alike; below it none is listed.
 
-TABLE
+On drawn defects of sets and types that nothing was learnt from (bench/recall.py, 1,056 queries by a rough box), 95 % of
+the very alike cases were of the query's own type, 78 % of the alike, 64 % of the somewhat alike, 48 % of the rest. The
+best hit fell below the floor in 0.4 % of queries whose type was in the case base, and in 20 % of the others.
 """
 
 AROUND, LEAST_AROUND, MOST_AROUND = 0.25, 96, 480
