@@ -21,9 +21,10 @@ LEARNT_BASELINE, FORM_BASELINE = 0.25, 0.96
 """Cosines from which on two defects have something in common, with and without a backbone."""
 
 SAME: dict[Literal["region", "picture", "words"], float] = {"picture": 0.95, "region": 0.85}
-"""Cosines from which on two cases whose boxes overlap are copies. None of 2,278 pairs of other drawn parts came near;
-of 18,283 real pairs two did, frames of one scene. All drawn copies that were brighter or moved by 3 px did, and
-half of those saved again as JPEG of quality 85."""
+"""Cosines from which on two cases whose boxes overlap are copies. Of 2,278 pairs of other drawn parts none reached more
+than .73 in both; of 18,283 real pairs two passed, frames of one scene. Of 68 drawn copies each, at least 95 % of those
+that were brighter or moved by 3 px pass, and over half of those saved again as JPEG of quality 85.
+"""
 
 Values = NDArray[np.float64]
 
