@@ -1,141 +1,202 @@
 """Retrieval precision of past cases: P@5 with the query's own part left out, chance beside it.
 
-    python bench/recall.py MANIFEST.jsonl [--backbone FILE.onnx] [--json FILE]
+    python bench/recall.py [MANIFEST.jsonl] [--form] [--learnt FILE.npz] [--sets ceramic ...] [--seed 11] [--json FILE]
 
-Every labelled defect of the manifest becomes a case; each is then asked for by its label box, by a rough box as a
-person draws one, and by its whole picture. A hit counts if its defect type is the query's. Hits of one part are
+Every labelled defect of the manifest, and of drawn sets of a seed that nothing was learnt from, becomes a case; each is
+then asked for by its label box, by a rough box as a person draws one, and by its whole picture; and by a rough box
+where the cases were marked by rough boxes too. A hit counts if its defect type is the query's. Hits of one part are
 folded, as in the product, so chance is the mean share of the query's type over the defects of each other part. Queries
 whose type lies on fewer than five other parts are left out. Intervals are 95 % bootstrap intervals over parts.
+
+The second table says what a likeness is worth: of the hits of rough boxes at each level, how many are of the query's
+type; and how often the best hit reaches the level where the case base knows the type, and where it does not.
 """
 
 import argparse
+import hashlib
 import json
-import re
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from recall_drawn import drawn_records
+from recall_tiles import SETS, tile_records
 
 from kenpin.cases.embed_offline import OfflineEmbedder
+from kenpin.cases.learnt import read_learnt
 from kenpin.cases.memory import InMemoryCases
-from kenpin.contracts.case import Case, CaseQuery
+from kenpin.contracts.case import Case, CaseHit, CaseQuery
+from kenpin.contracts.ports import Embedder
 from kenpin.contracts.view import Box, RgbImage
-from tools.recall import cut_out
+from kenpin.evaluate.benchmark.manifest import read_manifest
+from kenpin.evaluate.benchmark.metrics import mean_figure
+from kenpin.evaluate.benchmark.retrieval import Defect, labelled, rough
+from tools.detection.backbone import WEIGHTS
+from tools.recall import ALIKE, FLOOR, VERY_ALIKE, cut_out
 
 K = 5
+HELD_OUT = 11
+KINDS = ("label box", "rough box", "rough, rough cases", "whole picture")
+LEVELS = (("very alike", VERY_ALIKE), ("alike", ALIKE), ("somewhat alike", FLOOR), ("not listed", -1.0))
+PARTS = (r"^01_\d+_(\d+_\d+)_crop", r"^(sample\d+)_", r"^((?:\d+_){5}\d+)_")
+"""File names of exposures of one part: spindle position, housing, or minute on the roll."""
+
+GOODS = ("bottle", "cap")
+"""Labelled things that are counted and are no defects."""
+
+Hits = list[tuple[float, bool]]
+"""Likeness of a hit, and whether it is of the query's type."""
 
 
-@dataclass(frozen=True)
-class Defect:
-    """One labelled defect."""
+class Remembering:
+    """An embedder that describes equal pixels once."""
 
-    id: str
-    surface: str
-    type: str
-    part: str
-    box: Box
-    pixels: RgbImage
+    def __init__(self, embedder: OfflineEmbedder) -> None:
+        self._embedder, self._known = embedder, dict[str, NDArray[np.float32]]()
+        self.name, self.baseline, self.same = embedder.name, embedder.baseline, embedder.same
+        self.picture_dim, self.words_dim = embedder.picture_dim, embedder.words_dim
 
+    def picture(self, pixels: RgbImage) -> NDArray[np.float32]:
+        key = f"{pixels.shape} {hashlib.sha1(np.ascontiguousarray(pixels).tobytes()).hexdigest()}"
+        if key not in self._known:
+            self._known[key] = self._embedder.picture(pixels)
+        return self._known[key]
 
-def part_of(surface: str, name: str) -> str:
-    """Exposures of one part share a key: spindle position, housing, or minute on the roll; else the picture."""
-    patterns = {"ballscrew": r"01_\d+_(\d+_\d+)_crop", "drawn_housing": r"(sample\d+)_", "fabric": r"((?:\d+_){5}\d+)_"}
-    found = re.match(patterns[surface], name) if surface in patterns else None
-    return f"{surface}/{found[1] if found else name}"
-
-
-def labelled(manifest: Path) -> list[Defect]:
-    """Every labelled box of the defective pictures that lie beside the manifest."""
-    defects = []
-    for line in manifest.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        if record["label"] != "ng" or not record["path"] or not record["boxes"]:
-            continue
-        pixels = cv2.cvtColor(cv2.imread(str(manifest.parent / record["path"])), cv2.COLOR_BGR2RGB)
-        part = part_of(record["surface"], Path(record["path"]).name)
-        for i, (box, kind) in enumerate(zip(record["boxes"], record["box_types"], strict=True)):
-            defects.append(Defect(f"{record['id']}#{i}", record["surface"], kind, part, tuple(box), pixels))
-    return defects
+    def words(self, text: str) -> NDArray[np.float32]:
+        return self._embedder.words(text)
 
 
-def rough(box: Box, shape: tuple[int, ...], rng: np.random.Generator) -> Box:
-    """A box as a person draws it: each side 10 to 60 % too far out, the whole off by up to 20 %."""
-    x0, y0, x1, y1 = box
-    width, height = x1 - x0, y1 - y0
-    out = rng.uniform(0.1, 0.6, 4)
-    dx, dy = rng.uniform(-0.2, 0.2, 2) * (width, height)
-    wide, high = (max(side, 0.15 * (width + height)) for side in (width, height))
-    left, top = max(0, int(x0 - out[0] * wide + dx)), max(0, int(y0 - out[1] * high + dy))
-    right, bottom = int(x1 + out[2] * wide + dx), int(y1 + out[3] * high + dy)
-    return (left, top, min(shape[1], max(left + 6, right)), min(shape[0], max(top + 6, bottom)))
+def drawn(name: str, seed: int) -> list[Defect]:
+    """The defects of a drawn set."""
+    records = drawn_records(20, seed) if name == "mixed" else tile_records(name, seed=seed)
+    return [Defect(**{key: value for key, value in record.items() if key != "pixels"},
+                   shown=partial(record.__getitem__, "pixels")) for record in records]
 
 
-def precision(defects: Sequence[Defect], embedder: OfflineEmbedder, *, seed: int = 1) -> dict[str, object]:
-    """P@5 of three kinds of query, with chance and milliseconds a query."""
+def real(manifest: Path) -> Iterator[tuple[str, list[Defect]]]:
+    """The labelled defects of a manifest: all surfaces together, and each that has several types by itself."""
+    data = read_manifest(manifest, parts=PARTS)
+    found = [d for d in labelled(data, data.records) if d.type not in GOODS]
+    own = sorted({d.surface for d in found if len({o.type for o in found if o.surface == d.surface}) > 2})
+    yield "all surfaces with one or two types", [d for d in found if d.surface not in own]
+    for surface in own:
+        yield surface, [d for d in found if d.surface == surface]
+
+
+def filled(defects: Sequence[Defect], boxes: dict[str, Box], embedder: Embedder) -> InMemoryCases:
+    """A case base of defects, marked by these boxes."""
     store = InMemoryCases(embedder)
     for one in defects:
-        case = Case(id=one.id, product=one.surface, defect_type=one.type, cause="-", disposition="-", picture="0" * 64,
-                    box=one.box, part=one.part)
-        store.add(case, pixels=one.pixels)
+        store.add(Case(id=one.id, product=one.surface, defect_type=one.type, cause="-", disposition="-",
+                       picture="0" * 64, box=boxes[one.id], part=one.part), pixels=one.pixels)
+    return store
+
+
+def chance(one: Defect, defects: Sequence[Defect]) -> float | None:
+    """Share of its type among the defects of other parts, each part counting once; None below `K` parts with it."""
+    by_part: dict[str, list[bool]] = defaultdict(list)
+    for other in defects:
+        if other.part != one.part:
+            by_part[other.part].append(other.type == one.type)
+    known = sum(any(same) for same in by_part.values())
+    return float(np.mean([np.mean(same) for same in by_part.values()])) if known >= K else None
+
+
+def measured(defects: Sequence[Defect], embedder: Remembering, seed: int) -> tuple[dict[str, object], Hits, Hits]:
+    """P@5 of each kind of query; hits of rough boxes; best hits where the query's type is not in the case base."""
     rng = np.random.default_rng(seed)
+    tight = {one.id: one.box for one in defects}
+    loose = {one.id: rough(one.box, one.pixels.shape, rng) for one in defects}
+    again = {one.id: rough(one.box, one.pixels.shape, rng) for one in defects}
+    store, marked = filled(defects, tight, embedder), filled(defects, again, embedder)
+    without = {kind: filled([d for d in defects if d.type != kind], tight, embedder)
+               for kind in sorted({d.type for d in defects})}
     scores: dict[str, list[float]] = defaultdict(list)
-    chances, parts, spent = [], [], []
+    parts, spent, hits, strangers = [], [], Hits(), Hits()
     for one in defects:
-        loose = rough(one.box, one.pixels.shape, rng)
-        by_part: dict[str, list[bool]] = defaultdict(list)
-        for other in defects:
-            if other.part != one.part:
-                by_part[other.part].append(other.type == one.type)
-        if sum(any(same) for same in by_part.values()) < K:
+        if (by_chance := chance(one, defects)) is None:
             continue
-        chances.append(float(np.mean([np.mean(same) for same in by_part.values()])))
-        parts.append(one.part)
         query = CaseQuery(k=K, exclude_part=one.part)
-        started = time.perf_counter()
-        found = {"label box": store.search(query, region=cut_out(one.pixels, one.box))}
-        spent.append(1000 * (time.perf_counter() - started))
-        found["rough box"] = store.search(query, region=cut_out(one.pixels, loose))
-        found["whole picture"] = store.search(query, picture=one.pixels)
-        for name, hits in found.items():
-            scores[name].append(sum(hit.case.defect_type == one.type for hit in hits) / K)
-    return {"queries": len(parts), "types": len({d.type for d in defects}), "chance": round(float(np.mean(chances)), 3),
-            "ms": round(float(np.median(spent)), 1),
-            **{name: [round(float(np.mean(s)), 3), *interval(s, parts)] for name, s in scores.items()}}
+        asked = cut_out(one.pixels, loose[one.id])
+        started = time.process_time()
+        found = dict(zip(KINDS, (
+            store.search(query, region=cut_out(one.pixels, one.box)), store.search(query, region=asked),
+            marked.search(query, region=asked), store.search(query, picture=one.pixels)), strict=True))
+        spent.append(1000 * (time.process_time() - started) / len(KINDS))
+        for kind, cases in found.items():
+            scores[kind].append(sum(hit.case.defect_type == one.type for hit in cases) / K)
+        scores["chance"].append(by_chance)
+        parts.append(one.part)
+        hits += [(hit.likeness, hit.case.defect_type == one.type) for hit in found["rough box"]]
+        strangers += best(without[one.type].search(query, region=asked))
+    row = {kind: mean_figure(values, parts).report() for kind, values in scores.items()}
+    return {**row, "queries": len(parts), "ms": float(np.median(spent))}, hits, strangers
 
 
-def interval(scores: Sequence[float], parts: Sequence[str], rounds: int = 1000) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean, drawing parts."""
-    names = sorted(set(parts))
-    totals = {name: sum(s for s, p in zip(scores, parts, strict=True) if p == name) for name in names}
-    sums = np.array([[totals[name], parts.count(name)] for name in names])
-    drawn = sums[np.random.default_rng(0).integers(0, len(names), (rounds, len(names)))].sum(axis=1)
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
-    return round(float(low), 3), round(float(high), 3)
+def best(hits: Sequence[CaseHit]) -> Hits:
+    """The best hit, of another type."""
+    return [(hits[0].likeness, False)] if hits else []
+
+
+def levels(hits: Hits, strangers: Hits) -> list[dict[str, object]]:
+    """What each level of likeness is worth."""
+    rows, above = [], np.inf
+    firsts = np.array([hit[0] for hit in hits[::K]])
+    unknown = np.array([likeness for likeness, _ in strangers])
+    for name, least in LEVELS:
+        same = [ok for likeness, ok in hits if least <= likeness < above]
+        rows.append({"level": name, "from": max(least, 0.0), "hits": len(same),
+                     "same type": round(float(np.mean(same)), 3) if same else None,
+                     "best hit, type known": round(float(np.mean((firsts >= least) & (firsts < above))), 3),
+                     "best hit, type not known": round(float(np.mean((unknown >= least) & (unknown < above))), 3)})
+        above = least
+    return rows
+
+
+def show(rows: dict[str, dict[str, object]], worth: dict[str, list[dict[str, object]]]) -> None:
+    """Both tables."""
+    print(f"{'P@5':36s}{''.join(f'{kind:>21s}' for kind in KINDS)}  chance    n     ms")
+    for name, row in rows.items():
+        figures = [row[kind] for kind in KINDS]
+        cells = "".join(f"{f['value']:8.2f} [{f['low']:.2f} {f['high']:.2f}]" for f in figures)
+        print(f"{name:36s}{cells}{row['chance']['value']:8.2f}{row['queries']:5d}{row['ms']:7.1f}")
+    for name, table in worth.items():
+        print(f"\n{name}")
+        for line in table:
+            print("  " + "  ".join(f"{key} {value}" for key, value in line.items()))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("manifest", type=Path)
-    parser.add_argument("--backbone", type=Path)
+    parser.add_argument("manifest", type=Path, nargs="?")
+    parser.add_argument("--form", action="store_true", help="without the network: what the embedder was before")
+    parser.add_argument("--learnt", type=Path, help="another file of bench/learn_likeness.py")
+    parser.add_argument("--sets", nargs="*", default=["mixed", *SETS], choices=["mixed", *SETS])
+    parser.add_argument("--seed", type=int, default=HELD_OUT)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    embedder, defects = OfflineEmbedder(options.backbone), labelled(options.manifest)
-    groups = {"across surfaces, all but pairs": [d for d in defects if d.surface != "pcb_pair"],
-              "printed boards, types of one surface": [d for d in defects if d.surface == "pcb_pair"],
-              "drawn, five types on mixed grounds": [Defect(**record) for record in drawn_records()]}
-    rows = {name: precision(group, embedder) for name, group in groups.items() if group}
-    kinds = ("label box", "rough box", "whole picture")
-    print(f"embedder {embedder.name}\n{'P@5':40s}{''.join(f'{kind:>21s}' for kind in kinds)}  chance    n     ms")
-    for name, row in rows.items():
-        cells = "".join(f"{v[0]:8.2f} [{v[1]:.2f} {v[2]:.2f}]" for v in (row[kind] for kind in kinds))
-        print(f"{name:40s}{cells}{row['chance']:8.2f}{row['queries']:5d}{row['ms']:7.1f}")
+    cv2.setNumThreads(1)
+    learnt = read_learnt(options.learnt) if options.learnt else None
+    embedder = Remembering(OfflineEmbedder(None if options.form else WEIGHTS, learnt=learnt))
+    groups = {f"drawn: {name}": drawn(name, options.seed) for name in options.sets}
+    if options.manifest:
+        groups |= dict(real(options.manifest))
+    rows, known, strange = {}, dict[str, Hits](), dict[str, Hits]()
+    for name, defects in groups.items():
+        rows[name], hits, strangers = measured(defects, embedder, options.seed)
+        kind = "drawn" if name.startswith("drawn") else "real"
+        known.setdefault(kind, []).extend(hits)
+        strange.setdefault(kind, []).extend(strangers)
+    worth = {kind: levels(hits, strange[kind]) for kind, hits in known.items()}
+    print(f"embedder {embedder.name}")
+    show(rows, worth)
     if options.json:
-        options.json.write_text(json.dumps({"embedder": embedder.name, "rows": rows}, indent=1))
+        options.json.write_text(json.dumps({"embedder": embedder.name, "rows": rows, "levels": worth}, indent=1))
 
 
 if __name__ == "__main__":

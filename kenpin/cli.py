@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from kenpin.cli_cases import cases_app
 from kenpin.cli_products import products_app
 from kenpin.contracts.errors import KenpinError
 
@@ -21,7 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Kenpin (検品): ask about a picture of a part; get an answer with every step and its evidence.",
 )
-cases_app = typer.Typer(rich_markup_mode=None, help="Past defect cases.")
 app.add_typer(cases_app, name="cases")
 app.add_typer(products_app, name="products")
 
@@ -251,72 +251,6 @@ def doctor(planner: PlannerOption = None, as_json: JsonOption = False) -> None:
             )
     if any(f.vital and not f.ok for f in findings):
         raise typer.Exit(3)
-
-
-@cases_app.command("list")
-def cases_list(as_json: JsonOption = False) -> None:
-    """List every case."""
-    _show_cases([(case, None) for case in _open().cases.all()], as_json=as_json)
-
-
-@cases_app.command("search")
-def cases_search(
-    words: Annotated[str | None, typer.Argument(help="Words to look for.")] = None,
-    picture: Annotated[Path | None, typer.Option("--picture", help="A picture to look for.")] = None,
-    product: str | None = None,
-    defect_type: str | None = None,
-    disposition: str | None = None,
-    k: Annotated[int, typer.Option(min=1, max=50, help="Cases at most.")] = 5,
-    as_json: JsonOption = False,
-) -> None:
-    """Search by words, by picture, or both."""
-    from kenpin.contracts.case import CaseQuery
-    from kenpin.session import photo
-
-    if not words and not picture:
-        raise typer.BadParameter("give words or --picture")
-    query = CaseQuery(words=words, product=product, defect_type=defect_type, disposition=disposition, k=k)
-    hits = _open().cases.search(query, picture=photo(picture).pixels if picture else None)
-    _show_cases([(hit.case, hit.likeness) for hit in hits], as_json=as_json)
-
-
-@cases_app.command("add")
-def cases_add(
-    folder: Annotated[Path, typer.Argument(help="Folder with cases.jsonl and its pictures, as `export` writes it.")],
-) -> None:
-    """Add cases from a folder."""
-    from kenpin.cases.portable import import_cases
-
-    kenpin = _open()
-    number = import_cases(folder, kenpin.cases, kenpin.pictures)
-    _console().print(f"{number} cases added")
-
-
-@cases_app.command("export")
-def cases_export(folder: Path) -> None:
-    """Write every case and its picture to a folder."""
-    from kenpin.cases.portable import export_cases
-
-    kenpin = _open()
-    number = export_cases(folder, kenpin.cases, kenpin.pictures)
-    _console().print(f"{number} cases written to {folder}", markup=False)
-
-
-def _show_cases(cases: list[tuple[Any, float | None]], *, as_json: bool) -> None:
-    if as_json:
-        rows = [{**case.model_dump(mode="json"), "likeness": likeness} for case, likeness in cases]
-        sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
-        return
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("id", "product", "type", "cause", "disposition", "likeness")
-    for case, likeness in cases:
-        table.add_row(
-            *(escape(t) for t in (case.id, case.product, case.defect_type, case.cause, case.disposition)),
-            "" if likeness is None else f"{likeness:.2f}",
-        )
-    _console().print(table)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.inspector import Inspector
 from agent.planners.table import planner_named
@@ -18,6 +19,15 @@ from kenpin.contracts.view import RgbImage
 from kenpin.products.store import FileProducts
 from kenpin.traces.files import FileTraces
 from kenpin.traces.pictures import FilePictures
+
+if TYPE_CHECKING:
+    from kenpin.cases.chroma import ChromaCases
+
+OWN = "kenpin-"
+"""What the names of the embedders that come with Kenpin begin with."""
+
+REBUILT_AT_ONCE = 500
+"""Cases that are described anew without being asked for, at about 0.06 s each."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +53,32 @@ class Kenpin:
 
     @cached_property
     def cases(self) -> CaseStore:
-        """Past cases: in a folder, or on a Chroma server if one is named. The bundled examples are in it."""
+        """Past cases: in a folder, or on a Chroma server if one is named. The bundled examples are in it.
+
+        A few cases in this folder that an earlier Kenpin described are described anew at once; a larger or a shared
+        case base waits for `kenpin cases rebuild`.
+        """
         from kenpin.cases.bundle import load_bundled
+
+        store = self.stored_cases
+        if self.settings.chroma_host is None and (names := store.made_by_others()):
+            ours = all(name.startswith(OWN) for name in {*names, self.embedder.name})
+            if ours and len(store.all()) <= REBUILT_AT_ONCE:
+                store.rebuild(self.pictures)
+        load_bundled(store, self.pictures)
+        return store
+
+    @cached_property
+    def stored_cases(self) -> "ChromaCases":
+        """The case base as it was left, whoever described its cases."""
         from kenpin.cases.chroma import ChromaCases
 
-        store = ChromaCases(
+        return ChromaCases(
             self.embedder,
             folder=self.home / "cases",
             host=self.settings.chroma_host,
             port=self.settings.chroma_port,
         )
-        load_bundled(store, self.pictures)
-        return store
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -65,8 +89,9 @@ class Kenpin:
             key = self.settings.embed_key.get_secret_value() if self.settings.embed_key else None
             return ServerEmbedder(self.settings.embed_url, model=self.settings.embed_model, key=key)
         from kenpin.cases.embed_offline import OfflineEmbedder
+        from tools.detection.backbone import WEIGHTS
 
-        return OfflineEmbedder()
+        return OfflineEmbedder(WEIGHTS)
 
     def inspector(self, planner: str | None = None) -> Inspector:
         """An inspector with the named planner, or the one of the settings."""

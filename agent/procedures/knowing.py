@@ -186,11 +186,15 @@ def recall(job: Job) -> Steps:
         job.about.append(place.id)
     hits = done.result["hits"]
     job.tell(
-        "recall.found" if hits else "recall.none",
+        "recall.found" if hits else "recall.unlike" if done.result["searched"] else "recall.none",
         step=done.step,
         count=len(hits),
+        searched=done.result["searched"],
         of=place.id if place else "",
-        hits=[{**hit, "defect": job.word(hit["defect_type"])} for hit in hits],
+        hits=[
+            {**hit, "defect": job.word(hit["defect_type"]), "likeness_words": job.word(hit["likeness_words"])}
+            for hit in hits
+        ],
     )
 
 

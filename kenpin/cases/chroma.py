@@ -64,11 +64,16 @@ class ChromaCases:
     @property
     def _collections(self) -> dict[Part, Any]:
         """The collections, for work with vectors."""
-        made_by = {(stored.metadata or {}).get("embedder") for stored in self._stored.values()} - {self._embedder.name}
-        if made_by:
+        if made_by := self.made_by_others():
             raise StoreError(f"the case base was made with embedder {made_by.pop()}, not {self._embedder.name}; "
-                             "go back to it, or export the cases and add them to a new case base")
+                             "go back to it, or describe its cases anew with `kenpin cases rebuild`")
         return self._stored
+
+    def made_by_others(self) -> set[str]:
+        """Names of the embedders, other than this store's, that described its cases; such a store is only read."""
+        collections = self._reached(lambda: self._stored).values()
+        names = {str((stored.metadata or {}).get("embedder")) for stored in collections}
+        return names - {self._embedder.name}
 
     def _collection(self, part: Part) -> Any:
         from chromadb.errors import NotFoundError
@@ -159,7 +164,9 @@ class ChromaCases:
             return
         chosen = self._collections["picture"].get(
             **({"ids": sorted(ids)} if asked.given() else {"where": where}), include=["documents", "embeddings"])
-        others = {part: self._vectors(part, chosen["ids"]) for part, _ in asked.given() if part != "picture"}
+        # The region is always fetched: two cases are copies only if their defects are.
+        wanted = {part for part, _ in asked.given()} | {"region"}
+        others = {part: self._vectors(part, chosen["ids"]) for part in PARTS if part in wanted - {"picture"}}
         for case_id, text, vector in zip(chosen["ids"], chosen["documents"], chosen["embeddings"], strict=True):
             vectors_of: dict[Part, Vectors] = {part: found[case_id] for part, found in others.items()}
             vectors_of["picture"] = np.asarray(vector, dtype=np.float32)[None]
@@ -181,7 +188,8 @@ class ChromaCases:
         found = self._collections[part].get(
             where={"case": {"$in": list(case_ids)}}, include=["embeddings", "metadatas"])
         grouped: dict[str, list[Any]] = {case_id: [] for case_id in case_ids}
-        for about, vector in zip(found["metadatas"], found["embeddings"], strict=True):
+        for _, about, vector in sorted(zip(found["ids"], found["metadatas"], found["embeddings"], strict=True),
+                                       key=lambda one: one[0]):
             grouped[str(about["case"])].append(vector)
         return {case_id: np.asarray(vectors, dtype=np.float32) for case_id, vectors in grouped.items()}
 

@@ -17,6 +17,9 @@ SCALES = (1.2, 2.4, 4.8, 9.6)
 NOISE_FLOOR = 1.5
 """Grey levels; a drawn, noiseless ground would otherwise make everything a mark."""
 
+NOTHING = 1e-6
+"""Length of a description below which only rounding is left of it."""
+
 SHAPE_DIM = 16 + 16 + 18 + 3 + 3
 
 Plane = NDArray[np.float32]
@@ -32,7 +35,7 @@ def shape_vector(pixels: RgbImage) -> NDArray[np.float32]:
     size = (max(12, round(width * scale)), max(12, round(height * scale)))
     work = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     lab = np.asarray(cv2.cvtColor(work, cv2.COLOR_RGB2LAB), dtype=np.float32)
-    ring = _ring(lab.shape[:2])
+    ring = ring_of(lab.shape[:2])
     centre = centre_weights(lab.shape[0], lab.shape[1], sigma=0.3)
     relief, noise = _relief(lab[..., 0], ring)
     weighted, peaks = _marks(relief, centre)
@@ -43,7 +46,10 @@ def shape_vector(pixels: RgbImage) -> NDArray[np.float32]:
                abs(float(np.log(width / height))) / 1.5]
     blocks = (_unit(np.sqrt(weighted)), 0.6 * _unit(np.sqrt(peaks)), np.array(_forms(relief / noise, centre)) / 2.5,
               0.5 * np.tanh(contrast), 0.5 * np.tanh(overall))
-    return np.asarray(_unit(np.concatenate(blocks)), dtype=np.float32)
+    vector = np.concatenate(blocks)
+    if float(np.linalg.norm(vector)) < NOTHING:
+        vector = np.eye(1, SHAPE_DIM)[0]  # a plain picture, which has no marks, still needs a direction
+    return np.asarray(_unit(vector), dtype=np.float32)
 
 
 def centre_weights(height: int, width: int, *, sigma: float) -> NDArray[np.float64]:
@@ -59,7 +65,7 @@ def _unit(vector: NDArray[np.floating]) -> NDArray[np.floating]:
     return vector / length if length > 1e-9 else vector
 
 
-def _ring(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def ring_of(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """The outermost tenth of a cut-out."""
     width = max(2, round(0.1 * min(shape)))
     ring = np.ones(shape, dtype=np.bool_)
@@ -67,13 +73,18 @@ def _ring(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return ring
 
 
+def border_plane(values: Plane, ring: NDArray[np.bool_]) -> Plane:
+    """The plane that fits `values` best on the border, (H, W)."""
+    y, x = np.mgrid[:values.shape[0], :values.shape[1]]
+    terms = np.stack([x / values.shape[1], y / values.shape[0], np.ones(values.shape)], axis=-1)
+    plane, *_ = np.linalg.lstsq(terms[ring], values[ring], rcond=None)
+    return np.asarray(terms @ plane, dtype=np.float32)
+
+
 def _relief(lightness: Plane, ring: NDArray[np.bool_]) -> tuple[Plane, float]:
     """Lightness over a plane through the border, and the noise of the border in grey levels."""
     smooth = cv2.GaussianBlur(lightness, (0, 0), 1.0)
-    y, x = np.mgrid[:smooth.shape[0], :smooth.shape[1]]
-    terms = np.stack([x / smooth.shape[1], y / smooth.shape[0], np.ones(smooth.shape)], axis=-1)
-    plane, *_ = np.linalg.lstsq(terms[ring], smooth[ring], rcond=None)
-    relief = np.asarray(smooth - terms @ plane, dtype=np.float32)
+    relief = np.asarray(smooth - border_plane(smooth, ring), dtype=np.float32)
     return relief, 1.4826 * float(np.median(np.abs(relief[ring]))) + NOISE_FLOOR
 
 

@@ -1,13 +1,13 @@
 """How alike a case is to what is asked: one rule for every store, so that all of them rank the same way."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kenpin.contracts.case import Case, CaseHit, CaseQuery
+from kenpin.contracts.case import SURROUNDINGS, Case, CaseHit, CaseQuery
 from kenpin.contracts.ports import Embedder
 from kenpin.contracts.view import Box, RgbImage
 
@@ -21,6 +21,9 @@ WEIGHTS: dict[Part, float] = {"region": 0.55, "picture": 0.25, "words": 0.2}
 
 MARGINS = (0.0, 0.15, 0.3, 0.6, 1.0)
 """A case's region is stored with these margins (shares of its longer side), since a person's box is never tight."""
+
+LOOKS: tuple[Part, Part] = ("picture", "region")
+"""What is the same where one case is a copy of another; `same` of the embedder, if it has it, gives the cosines."""
 
 SMALLEST_SIDE = 12
 """A region is widened to this many px; less shows nothing of its surroundings."""
@@ -42,7 +45,7 @@ class Asked:
 def cut_outs(pixels: RgbImage, box: Box | None) -> tuple[RgbImage, ...]:
     """The region of a case with several margins; the whole picture if no region is known."""
     if box is None:
-        return (pixels,)
+        return (pixels, without_surroundings(pixels))
     return tuple(with_margin(pixels, box, margin) for margin in MARGINS)
 
 
@@ -56,6 +59,17 @@ def with_margin(pixels: RgbImage, box: Box, margin: float) -> RgbImage:
     left, top = max(0, round(x0 - pad_x)), max(0, round(y0 - pad_y))
     left, top = min(left, width - 1), min(top, height - 1)
     return pixels[top:max(top + 1, min(height, round(y1 + pad_y))), left:max(left + 1, min(width, round(x1 + pad_x)))]
+
+
+def without_surroundings(cut: RgbImage) -> RgbImage:
+    """A region as it was asked for (`SURROUNDINGS`), without what was cut out around it.
+
+    A box that a person draws is too wide by nobody knows how much, so a query looks at both.
+    """
+    height, width = cut.shape[:2]
+    pad = round(SURROUNDINGS / (1 + 2 * SURROUNDINGS) * max(height, width))
+    pad_y, pad_x = (max(0, min(pad, (side - SMALLEST_SIDE) // 2)) for side in (height, width))
+    return cut[pad_y:height - pad_y, pad_x:width - pad_x]
 
 
 def case_texts(case: Case) -> tuple[str, ...]:
@@ -75,7 +89,8 @@ def describe_case(embedder: Embedder, case: Case, pixels: RgbImage) -> dict[Part
 
 def describe_query(embedder: Embedder, query: CaseQuery, *, region: RgbImage | None, picture: RgbImage | None) -> Asked:
     """The query as vectors."""
-    return Asked(region=None if region is None else embedder.picture(region)[None],
+    crops = () if region is None else (region, without_surroundings(region))
+    return Asked(region=np.stack([embedder.picture(crop) for crop in crops]) if crops else None,
                  picture=None if picture is None else embedder.picture(picture)[None],
                  words=embedder.words(query.words)[None] if query.words and query.words.strip() else None)
 
@@ -94,10 +109,10 @@ def fold_key(case: Case) -> str:
 
 def ranked(candidates: Iterable[tuple[Case, dict[Part, Vectors]]], asked: Asked, query: CaseQuery,
            embedder: Embedder) -> list[CaseHit]:
-    """Best cases first, one for each part, at most `query.k`.
+    """Best cases first, one for each part, at most `query.k`. `candidates` bring the parts asked for, and `LOOKS`.
 
-    Likeness is the weighted mean over the parts that were asked for of the best cosine, stretched so that unrelated
-    pictures (`baseline` of the embedder) come out at 0. Below it the order still follows the cosine.
+    Likeness is the weighted mean over the parts that were asked for, stretched so that unrelated pictures (`baseline`
+    of the embedder) come out at 0. Below it the order still follows the cosine.
     """
     given = asked.given()
     total = sum(WEIGHTS[part] for part, _ in given)
@@ -105,16 +120,57 @@ def ranked(candidates: Iterable[tuple[Case, dict[Part, Vectors]]], asked: Asked,
     for case, vectors in candidates:
         if not passes(case, query):
             continue
-        score = sum(WEIGHTS[part] * _alike(vectors[part], wanted, part, embedder) for part, wanted in given)
-        scored.append((round(score / total, 4) if given else 0.0, case))
-    by = "+".join(part for part, _ in given) or "filters"
-    best: dict[str, CaseHit] = {}
-    for score, case in sorted(scored, key=lambda one: (-one[0], one[1].id)):
-        best.setdefault(fold_key(case), CaseHit(case=case, likeness=min(1.0, max(0.0, score)), by=by))
-    return list(best.values())[:query.k]
+        score = sum(WEIGHTS[part] * stretched(alike(vectors[part], wanted), part, embedder) for part, wanted in given)
+        scored.append((round(score / total, 4) if given else 0.0, case, vectors))
+    scored.sort(key=lambda one: (-one[0], one[1].id))
+    return folded(scored, asked, query.k, embedder)
 
 
-def _alike(vectors: Vectors, wanted: Vectors, part: Part, embedder: Embedder) -> float:
+def folded(scored: Iterable[tuple[float, Case, Mapping[Part, Vectors]]], asked: Asked, k: int,
+           embedder: Embedder) -> list[CaseHit]:
+    """The first `k` of ranked cases that are no further exposure, and no copy, of a part already there.
+
+    Two cases whose parts are both named are no copies of each other, however alike they look.
+    """
+    by = "+".join(part for part, _ in asked.given()) or "filters"
+    hits: dict[str, CaseHit] = {}
+    kept: list[tuple[Case, Mapping[Part, Vectors]]] = []
+    same: Mapping[Part, float] = getattr(embedder, "same", {})
+    for score, case, vectors in scored:
+        if len(hits) == k:
+            break
+        if fold_key(case) in hits or any(_copies(case, vectors, *other, same) for other in kept):
+            continue
+        hits[fold_key(case)] = CaseHit(case=case, likeness=min(1.0, max(0.0, score)), by=by)
+        kept.append((case, vectors))
+    return list(hits.values())
+
+
+def _copies(case: Case, vectors: Mapping[Part, Vectors], other: Case, theirs: Mapping[Part, Vectors],
+            same: Mapping[Part, float]) -> bool:
+    """Whether two cases show the same defect in the same place: saved again, moved a little, a little brighter."""
+    if (case.part and other.part) or not _overlap(case.box, other.box):
+        return False
+    return all(part in same and float(vectors[part][0] @ theirs[part][0]) >= same[part] for part in LOOKS)
+
+
+def _overlap(one: Box | None, other: Box | None) -> bool:
+    """Whether two boxes cover half of their union, or neither case has one."""
+    if one is None or other is None:
+        return one is other
+    wide, high = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    shared = max(wide, 0) * max(high, 0)
+    return 2 * shared >= sum(areas) - shared
+
+
+def alike(vectors: Vectors, wanted: Vectors) -> float:
+    """Cosine of each vector asked for with the best of a case's, on average."""
+    return float((wanted @ vectors.T).max(axis=1).mean())
+
+
+def stretched(cosine: float, part: Part, embedder: Embedder) -> float:
+    """Cosine over the baseline of the embedder; negative below it."""
     baseline = float(getattr(embedder, "baseline", 0.0)) if part != "words" else 0.0
-    over = float((wanted @ vectors.T).max()) - baseline
+    over = cosine - baseline
     return over / (1.0 - baseline) if over > 0 else over

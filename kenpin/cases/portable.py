@@ -1,5 +1,6 @@
 """Cases as files: `cases.jsonl`, one case a line, with the file of its picture beside it."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,24 @@ def add_with_picture(case: Case, pixels: RgbImage, store: CaseStore, pictures: P
     kept = case.model_copy(update={"picture": pictures.put(pixels)})
     store.add(kept, pixels=pixels)
     return kept
+
+
+def add_picture(pixels: RgbImage, store: CaseStore, pictures: PictureStore, *, box: Box | None,
+                **about: str | None) -> Case:
+    """Add one picture as a case, by the region that a person drew; without one the whole picture stands for it.
+
+    `about` are the other fields of a case. The id comes from the picture, the box and the defect type, so that adding
+    the same again replaces it.
+
+    Raises:
+        FileRefused: The box lies outside the picture.
+    """
+    picture = pictures.put(pixels)
+    name = hashlib.sha256(f"{picture} {box} {about.get('defect_type')}".encode()).hexdigest()[:12]
+    case = Case.model_validate({**about, "id": f"case-{name}", "picture": picture, "box": box})
+    _check_box(case, pixels)
+    store.add(case, pixels=pixels)
+    return case
 
 
 def _check_box(case: Case, pixels: RgbImage) -> None:

@@ -93,7 +93,7 @@ WEIGHTS = sorted((Path(__file__).parents[2] / "tools" / "weights").glob("efficie
 @pytest.mark.skipif(not WEIGHTS, reason="the backbone's file is not in tools/weights")
 def test_the_backbone_tells_marks_apart_on_any_ground() -> None:
     embedder = OfflineEmbedder(WEIGHTS[0])
-    assert embedder.name == f"kenpin-form+{WEIGHTS[0].stem}/1"
+    assert embedder.name == f"kenpin-learnt+{WEIGHTS[0].stem}/2"
     vectors = {kind: np.stack([embedder.picture(marked(kind, s)) for s in range(6)]) for kind in KINDS}
     assert all(v.shape == (6, embedder.picture_dim) for v in vectors.values())
     assert all(np.allclose(np.linalg.norm(v, axis=1), 1, atol=1e-5) for v in vectors.values())

@@ -116,15 +116,25 @@ def test_filters_reach_the_store(desk: Any, cases: InMemoryCases) -> None:
     assert result.hits == () and result.searched == 0 and "empty" in result.note
 
 
-def test_far_cases_are_called_remote(desk: Any, cases: InMemoryCases) -> None:
-    result, _ = recalled(desk, cases, patched(((0, 0, 300, 200), (128, 250, 128))), box=(10, 10, 90, 90))
-    assert {hit.likeness_words for hit in result.hits} == {"remotely alike"}
+FAR = patched(((0, 0, 300, 200), (128, 250, 128)))
+
+
+def test_where_nothing_is_alike_nothing_is_listed(desk: Any, cases: InMemoryCases) -> None:
+    result, _ = recalled(desk, cases, FAR, box=(10, 10, 90, 90))
+    assert result.hits == () and result.searched == 3
+    assert "no past case is more than remotely alike" in result.note
+
+
+def test_far_cases_that_were_asked_for_are_called_remote(desk: Any, cases: InMemoryCases) -> None:
+    result, _ = recalled(desk, cases, FAR, box=(10, 10, 90, 90), defect_type="stain")
+    assert {hit.likeness_words for hit in result.hits} == {"remotely alike"} and len(result.hits) == 2
     assert "no past case is more than remotely alike" in result.note
 
 
 def test_likeness_in_words_grows() -> None:
-    assert [in_words(v) for v in (0.0, 0.39, 0.4, 0.69, 0.7, 1.0)] == [
-        "remotely alike", "remotely alike", "alike", "alike", "very alike", "very alike"]
+    assert [in_words(v) for v in (0.0, 0.19, 0.2, 0.34, 0.35, 0.54, 0.55, 1.0)] == [
+        "remotely alike", "remotely alike", "somewhat alike", "somewhat alike", "alike", "alike", "very alike",
+        "very alike"]
 
 
 def test_text_of_a_case_stays_text(desk: Any, cases: InMemoryCases) -> None:

@@ -169,10 +169,15 @@ def _recalled(result: Mapping[str, Any], t: Texts) -> str:
     return t("outcome.cases", n=len(hits))
 
 
+LEVELS = ("very alike", "alike", "somewhat alike", "remotely alike")
+"""How the tool says likeness; `remotely alike` only stands in older traces."""
+
+
 def case_lines(hit: Mapping[str, Any], t: Texts) -> tuple[str, str]:
     """A past case: what it is and how alike, and what is known of it. Its text is data."""
     signed = t("case.signed", by=str(hit["signed_by"])) if hit.get("signed_by") else t("case.unsigned")
-    alike = t("case.likeness", share=f"{float(hit.get('likeness') or 0):.0%}")
+    level = str(hit.get("likeness_words") or "")
+    alike = t(f"case.{level.replace(' ', '_')}") if level in LEVELS else level
     name = plain(one_line(str(hit.get("case_id", ""))))
     known = [(field, str(hit.get(field) or "")) for field in ("cause", "disposition", "note", "date")]
     body = [f"{t(f'case.{field}')}: {plain(one_line(value, most=200))}" for field, value in known if value]

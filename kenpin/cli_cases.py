@@ -1,0 +1,150 @@
+"""`kenpin cases`: list, search, add, export, rebuild."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+cases_app = typer.Typer(rich_markup_mode=None, help="Past defect cases.")
+JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout, and nothing else there.")]
+
+
+def _open() -> Any:
+    from kenpin.config import read_settings
+    from kenpin.wiring import open_kenpin
+
+    return open_kenpin(read_settings())
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+@cases_app.command("list")
+def cases_list(as_json: JsonOption = False) -> None:
+    """List every case."""
+    _show_cases([(case, None) for case in _open().cases.all()], as_json=as_json)
+
+
+@cases_app.command("search")
+def cases_search(
+    words: Annotated[str | None, typer.Argument(help="Words to look for.")] = None,
+    picture: Annotated[Path | None, typer.Option("--picture", help="A picture to look for.")] = None,
+    box: Annotated[str | None, typer.Option(help="The region of the picture to look for: X0,Y0,X1,Y1.")] = None,
+    product: str | None = None,
+    defect_type: str | None = None,
+    disposition: str | None = None,
+    k: Annotated[int, typer.Option(min=1, max=50, help="Cases at most.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Search by words, by a picture or a region of it, or by both."""
+    from kenpin.contracts.case import CaseQuery
+    from kenpin.contracts.view import clip
+    from kenpin.session import photo
+    from tools.recall import cut_out
+
+    if not words and not picture:
+        raise typer.BadParameter("give words or --picture")
+    if box and not picture:
+        raise typer.BadParameter("--box goes with --picture")
+    query = CaseQuery(words=words, product=product, defect_type=defect_type, disposition=disposition, k=k)
+    pixels, place = photo(picture).pixels if picture else None, _box(box)
+    region = None
+    if pixels is not None and place is not None:
+        if (inside := clip(place, pixels.shape[1], pixels.shape[0])) is None:
+            raise typer.BadParameter(f"box {box} lies outside the picture of {pixels.shape[1]}x{pixels.shape[0]} px")
+        region = cut_out(pixels, inside)
+    hits = _open().cases.search(query, region=region, picture=pixels if region is None else None)
+    _show_cases([(hit.case, hit.likeness) for hit in hits], as_json=as_json)
+
+
+@cases_app.command("add")
+def cases_add(
+    place: Annotated[Path, typer.Argument(help="A picture, or a folder as `kenpin cases export` writes it.")],
+    box: Annotated[str | None, typer.Option(help="The defect on the picture: X0,Y0,X1,Y1 in pixels.")] = None,
+    product: str | None = None,
+    defect_type: str | None = None,
+    cause: str | None = None,
+    disposition: Annotated[str | None, typer.Option(help="What was done: scrap, rework, use as is, ...")] = None,
+    note: str = "",
+    lot: str | None = None,
+    part: Annotated[str | None, typer.Option(help="The part's number; its exposures are shown as one case.")] = None,
+    signed_by: str | None = None,
+) -> None:
+    """Add the cases of a folder, or one picture with --box, --product, --defect-type, --cause and --disposition."""
+    told = {"product": product, "defect_type": defect_type, "cause": cause, "disposition": disposition}
+    about = {**told, "note": note, "lot": lot, "part": part, "signed_by": signed_by}
+    if place.is_dir() or not place.exists():
+        if box or any(about.values()):
+            raise typer.BadParameter(f"{place} is no picture; --box and what is told about a case go with a picture")
+        _add_folder(place)
+        return
+    if missing := [name for name, value in told.items() if not value]:
+        raise typer.BadParameter("a picture needs " + ", ".join(f"--{name.replace('_', '-')}" for name in missing))
+    from kenpin.cases.portable import add_picture
+    from kenpin.session import photo
+
+    kenpin = _open()
+    case = add_picture(photo(place).pixels, kenpin.cases, kenpin.pictures, box=_box(box), **about)
+    _console().print(f"case {case.id} added", markup=False)
+    if case.box is None:
+        _console().print("no --box, so it is found by its whole picture; a box around the defect finds it far better")
+
+
+def _add_folder(folder: Path) -> None:
+    from kenpin.cases.portable import import_cases
+
+    kenpin = _open()
+    number = import_cases(folder, kenpin.cases, kenpin.pictures)
+    _console().print(f"{number} cases added")
+
+
+def _box(text: str | None) -> tuple[int, int, int, int] | None:
+    if text is None:
+        return None
+    try:
+        x0, y0, x1, y1 = (round(float(number)) for number in text.replace(",", " ").split())
+        if x0 >= x1 or y0 >= y1:
+            raise ValueError("nothing in it")
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"box {text!r}: expected X0,Y0,X1,Y1 in pixels, X0 < X1 and Y0 < Y1") from None
+    return x0, y0, x1, y1
+
+
+@cases_app.command("rebuild")
+def cases_rebuild() -> None:
+    """Describe every case anew, after Kenpin or its embedder has changed."""
+    kenpin = _open()
+    number = kenpin.stored_cases.rebuild(kenpin.pictures)
+    _console().print(f"{number} cases described anew")
+
+
+@cases_app.command("export")
+def cases_export(folder: Path) -> None:
+    """Write every case and its picture to a folder."""
+    from kenpin.cases.portable import export_cases
+
+    kenpin = _open()
+    number = export_cases(folder, kenpin.cases, kenpin.pictures)
+    _console().print(f"{number} cases written to {folder}", markup=False)
+
+
+def _show_cases(cases: list[tuple[Any, float | None]], *, as_json: bool) -> None:
+    if as_json:
+        rows = [{**case.model_dump(mode="json"), "likeness": likeness} for case, likeness in cases]
+        sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("id", "product", "type", "cause", "disposition", "likeness")
+    for case, likeness in cases:
+        table.add_row(
+            *(escape(t) for t in (case.id, case.product, case.defect_type, case.cause, case.disposition)),
+            "" if likeness is None else f"{likeness:.2f}",
+        )
+    _console().print(table)

@@ -1,0 +1,51 @@
+"""`kenpin cases` with a picture and a box, and after Kenpin has changed."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from kenpin.traces.pictures import FilePictures
+
+Kenpin = Callable[..., Any]
+
+
+def test_a_picture_becomes_a_case_by_the_box_that_was_drawn(kenpin: Kenpin, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    picture = np.clip(140 + rng.normal(0, 4, (200, 260, 3)), 0, 255).astype(np.uint8)
+    cv2.line(picture, (60, 60), (150, 110), (240, 240, 240), 2, cv2.LINE_AA)
+    cv2.imwrite(str(tmp_path / "part.png"), picture)
+    told = ("--product", "lid", "--defect-type", "scratch", "--cause", "a chip", "--disposition", "rework")
+    add = ("cases", "add", tmp_path / "part.png", *told)
+
+    ran = kenpin(*add, "--box", "55,55,156,116", "--part", "L-7")
+    assert ran.code == 0 and "added" in ran.out and "no --box" not in ran.out
+    assert kenpin(*add, "--box", "55,55,156,116", "--part", "L-7").out == ran.out  # the same again replaces it
+    search = ("cases", "search", "--picture", tmp_path / "part.png", "--box", "40,45,170,130", "--k", "1", "--json")
+    (hit,) = json.loads(kenpin(*search).out)
+    assert (hit["product"], hit["box"], hit["part"]) == ("lid", [55, 55, 156, 116], "L-7") and hit["likeness"] > 0.7
+
+    whole = kenpin(*add)
+    assert whole.code == 0 and "no --box" in whole.out
+    for wrong in (("--box", "55,55,900,116"), ("--box", "55,55"), ("--box", "9,9,3,3")):
+        assert kenpin(*add, *wrong).code == 2
+    assert kenpin(*add[:3], "--product", "lid").code == 2
+    assert kenpin("cases", "add", tmp_path, "--product", "lid").code == 2
+
+
+def test_cases_of_an_earlier_kenpin_are_described_anew(kenpin: Kenpin, tmp_path: Path) -> None:
+    from kenpin.cases.chroma import ChromaCases
+    from kenpin.cases.embed_offline import OfflineEmbedder
+
+    before = json.loads(kenpin("cases", "list", "--json").out)
+    home = Path(os.environ["KENPIN_HOME"])
+    old = ChromaCases(OfflineEmbedder(), folder=home / "cases")
+    assert old.rebuild(FilePictures(home / "pictures")) == len(before)
+    old.close()
+    assert json.loads(kenpin("cases", "search", "crack", "--k", "1", "--json").out)[0]["defect_type"] == "crack"
+    assert json.loads(kenpin("cases", "list", "--json").out) == before
+    assert f"{len(before)} cases described anew" in kenpin("cases", "rebuild").out
