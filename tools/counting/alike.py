@@ -5,15 +5,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import Box
+from tools.counting.apart import FIT, misfit, parts_like, separated, without_cut
+from tools.counting.families import Family
 from tools.counting.items import Item, features, item_of, items_of
 from tools.counting.nouns import Hint
-from tools.counting.sets import CountSet, Family, explained, parts_like, without_cut
+from tools.counting.sets import CountSet, as_large, explained
+from tools.counting.split import split
 from tools.counting.trials import SMALLEST, Scene, Trial
 
 MEANT = 0.5
 """Overlap (intersection over union) from which on a shape is what the box points at."""
 ALIKE = 2.2
 """Distance in `features` up to which a shape is like the example: the user said which one, so it may be wider."""
+TOLD = 0.7
+"""Whoever points at one thing says that all else does not matter, so other shapes make the count no less sure."""
 TURNS = 24
 PATTERN = 0.55
 """Correlation from which on a place looks like the example."""
@@ -39,29 +44,46 @@ def by_example(scene: Scene, box: Box, *, hint: Hint, touching: bool) -> list[Co
 
 def _in_trial(scene: Scene, trial: Trial, box: Box, *, hint: Hint, touching: bool) -> CountSet | None:
     items = items_of(trial.mask, scene.edges, least=SMALLEST)
-    if not items:
+    meant = _meant(items, box) or (_meant(_all_parts(items, box, scene, hint), box) if touching else None)
+    if meant is None:
         return None
-    overlap = [_overlap(item.box, box) for item in items]
-    best = int(np.argmax(overlap))
-    if overlap[best] < MEANT:
-        return None
-    meant = items[best]
-    kept, cut = without_cut(items)
+    like = Family((meant,))
     if touching:
-        like = Family((meant,))
-        kept = [part for item in kept for part in ([item] if item is meant else parts_like(item, scene.edges, like))]
-    table, own = features(kept), features([meant])
-    near = np.linalg.norm(table - own, axis=1) <= ALIKE
-    counted = [item for item, good in zip(kept, near, strict=True) if good and item.edge > 0.4 * meant.edge]
+        items = [part for item in items for part in
+                 ([item] if item is meant or _near([item], meant)[0] else parts_like(item, scene.edges, like))]
+    kept, cut = without_cut(items)
+    near = _near(kept, meant)
+    counted = [item for item, good in zip(kept, near, strict=True)
+               if (good or (item.part and misfit([item], like)[0] < 2 * FIT)) and item.edge > 0.4 * meant.edge]
     if not counted:
         return None
+    others = [item for item in kept if all(item is not one for one in counted)]
     sharp = float(np.mean([item.edge / (item.edge + 2 * scene.texture + 3) for item in counted]))
     purity = sum(item.area for item in counted) / (sum(item.area for item in items) + trial.specks)
     group = Family(tuple(counted))
-    score = overlap[best] ** 2 * sharp * trial.honest * float(np.exp(-group.scatter)) * explained(
+    score = _overlap(meant.box, box) ** 2 * sharp * trial.honest * float(np.exp(-group.scatter)) * explained(
         counted, scene.edges, scene.texture) * len(counted) / (len(counted) + 2)
-    return CountSet(families=(group,), score=score, purity=min(purity, 1.0), sharpness=sharp, cut=cut, leftover=0,
-                    layer=trial.layer, dark=trial.dark)
+    return CountSet(families=(group,), score=score, purity=max(min(purity, 1.0), TOLD), sharpness=sharp, cut=cut,
+                    leftover=0, spare=as_large(others, counted, like), layer=trial.layer, dark=trial.dark)
+
+
+def _meant(items: list[Item], box: Box) -> Item | None:
+    """The shape that the box points at."""
+    best = max(items, key=lambda item: _overlap(item.box, box), default=None)
+    return best if best is not None and _overlap(best.box, box) >= MEANT else None
+
+
+def _all_parts(items: list[Item], box: Box, scene: Scene, hint: Hint) -> list[Item]:
+    """Parts of the shapes in which the example touches others."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    around = [item for item in items if item.box[0] <= x < item.box[2] and item.box[1] <= y < item.box[3]]
+    apart = separated(items, scene.edges, hint)
+    return apart + [part for item in around for part in split(item, scene.edges)]
+
+
+def _near(items: list[Item], meant: Item) -> NDArray[np.bool_]:
+    """(N,) whether each item is like the one that was pointed at."""
+    return np.asarray(np.linalg.norm(features(items) - features([meant]), axis=1) <= ALIKE)
 
 
 def _overlap(first: Box, second: Box) -> float:

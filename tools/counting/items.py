@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kenpin.contracts.view import Box, Mask, Points
 
 Floats = NDArray[np.float64]
+Edges = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,12 @@ class Item:
     """Widest place of its body, holes open, px; 0 if it was not asked for."""
     gaps: tuple[NDArray[np.int32], ...] = ()
     """Contours of enclosed background that is no hole of the thing but a gap between several."""
+    part: bool = False
+    """It was cut out of a shape that is several touching things."""
+    shaky: bool = False
+    """It may as well be no thing of its own."""
+    extra: int = 0
+    """So many more things may be in it: a pile that could not be cut apart."""
 
     @property
     def aspect(self) -> float:

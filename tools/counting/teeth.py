@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from kenpin.contracts.view import Mask
 from tools.counting.items import Item, filled, items_of
-from tools.counting.sets import CountSet, Family, families
+from tools.counting.families import Family, families
+from tools.counting.sets import CountSet
 
 LEAST = 6.0
 """Smallest tooth, px2."""

@@ -1,0 +1,116 @@
+"""Which shapes are several touching things, into which parts they fall, and what the border cuts off."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from tools.counting.items import Edges, Floats, Item, features, filled
+from tools.counting.nouns import Hint
+from tools.counting.families import Family, families
+from tools.counting.split import discs, split
+
+NECKS = (0.72, 0.8, 0.88)
+"""How much narrower than a body the way to the next one must be: strict, usual, lenient. The cut whose parts fit best
+what a single thing looks like is taken."""
+HALF = 0.5
+"""Share of a thing that the border must leave for it to be counted."""
+UNCLEAR = 0.65
+"""Up to this share it may as well be less than half: sizes differ."""
+FIT = 1.0
+"""Misfit of a part from which on it may be none: area off by a third, or outline by one allowed difference."""
+
+
+def without_cut(items: list[Item]) -> tuple[list[Item], int]:
+    """Leave out what the border of the picture cuts to less than half of its like.
+
+    Returns:
+        The others, and how many were left out that may be things of the kind: not wider than those that are whole.
+    """
+    whole = [item for item in items if not item.cut]
+    if not whole:
+        return items, 0
+    usual = float(np.median([item.area for item in whole]))
+    length = float(np.median([item.length for item in whole]))
+    kept, cut = [], 0
+    for item in items:
+        share = item.area / usual
+        if not item.cut or UNCLEAR <= share <= 2.5:
+            kept.append(item)
+        elif HALF <= share < UNCLEAR:
+            kept.append(replace(item, shaky=True))
+        elif share < HALF and item.length < 1.25 * length:
+            cut += 1
+    return kept, cut
+
+
+def separated(items: list[Item], edges: Edges, hint: Hint) -> list[Item]:
+    """Cut those shapes that are several touching ones."""
+    groups = families(items)
+    base = next((g for g in groups if len(g.items) >= 2 and np.mean([i.solidity for i in g.items]) > 0.88), None)
+    if base is not None and hint.round and np.mean([i.solidity for i in base.items]) < 0.93:
+        base = None
+    single = [item for item in items if item.solidity > 0.93]
+    if base is None and single and hint.round:
+        base = families(single)[0]
+    result = []
+    for item in items:
+        if base is not None and any(item is one for one in base.items):
+            result.append(item)
+        elif item.solidity > 0.93 and (base is None or item.area < 1.6 * base.area):
+            result.append(item)
+        else:
+            result += parts_like(item, edges, base)
+    return result
+
+
+def parts_like(item: Item, edges: Edges, base: Family | None) -> list[Item]:
+    """The parts of a shape if they are more like things of their own than the whole is, else the shape."""
+    if base is None:
+        return _parts_alone(item, edges)
+    if item.area <= 1.35 * base.area:
+        return [item]
+    tried = [parts for neck in NECKS if len(parts := split(item, edges, neck=neck)) > 1]
+    if float(np.median([one.aspect for one in base.items])) < 1.35:
+        tried += [parts for parts in [discs(item, edges, radius=_inner(base))] if len(parts) > 1]
+    whole = float(misfit([item], base)[0])
+    best = min(tried, key=lambda parts: float(np.mean(misfit(parts, base))), default=None)
+    if best is None or float(np.mean(misfit(best, base))) >= whole:
+        return [_pile(item, base)]
+    return [replace(part, part=True, shaky=bool(off > FIT)) for part, off in
+            zip(best, misfit(best, base), strict=True)]
+
+
+def _parts_alone(item: Item, edges: Edges) -> list[Item]:
+    """Parts of a shape when nothing shows what a single thing looks like: they must be alike and more convex."""
+    parts = split(item, edges)
+    if len(parts) < 2:
+        return [item]
+    areas = np.array([part.area for part in parts])
+    solid = float(np.mean([part.solidity for part in parts]))
+    spread = float(areas.std() / areas.mean())
+    if spread >= 0.35 or solid <= item.solidity + 0.04:
+        return [item]
+    return [replace(part, part=True, shaky=spread > 0.2) for part in parts]
+
+
+def misfit(parts: list[Item], base: Family) -> Floats:
+    """(N,) how far each part is from a single thing, in allowed differences: area first, outline at half weight."""
+    own, usual = features(parts), np.median(features(list(base.items)), axis=0)
+    area = np.abs([np.log(part.area / base.area) for part in parts]) / 0.35
+    return np.asarray(area + 0.5 * np.abs(own - usual)[:, 1:].max(axis=1), dtype=np.float64)
+
+
+def _pile(item: Item, base: Family) -> Item:
+    """A shape that could not be cut; as many things as its area holds may be in it if its outline is not a single's."""
+    outline = float(np.abs(features([item]) - np.median(features(list(base.items)), axis=0))[0, 1:].max())
+    return replace(item, extra=max(0, round(item.area / base.area) - 1)) if outline > 0.8 else item
+
+
+def _inner(base: Family) -> float:
+    """Radius of the circle inside a typical member, px."""
+    radii = []
+    for item in base.items[:7]:
+        mask, _ = filled(replace(item, gaps=()))
+        radii.append(float(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5).max()))
+    return float(np.median(radii))
