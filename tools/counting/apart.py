@@ -17,6 +17,11 @@ HALF = 0.5
 """Share of a thing that the border must leave for it to be counted."""
 UNCLEAR = 0.65
 """Up to this share it may as well be less than half: sizes differ."""
+CONVEX = 0.96
+"""A shape that fills this much of its hull, or nearly as much as a single one does, is one thing, whatever its size: two
+discs that share a quarter of their diameter fill 0.95."""
+PILE = 12
+"""A shape as large as more things than this is no pile of them but something else."""
 FIT = 1.0
 """Misfit of a part from which on it may be none: area off by a third, or outline by one allowed difference."""
 
@@ -44,6 +49,12 @@ def without_cut(items: list[Item]) -> tuple[list[Item], int]:
     return kept, cut
 
 
+def fits_in(item: Item, whole: Item) -> bool:
+    """Whether a shape at the border can be what is left of a thing: neither longer nor wider than a whole one."""
+    return (item.length < 1.2 * whole.length and item.width < 1.2 * whole.width
+            and HALF * whole.area <= item.area <= 1.2 * whole.area)
+
+
 def separated(items: list[Item], edges: Edges, hint: Hint) -> list[Item]:
     """Cut those shapes that are several touching ones."""
     groups = families(items)
@@ -68,7 +79,8 @@ def parts_like(item: Item, edges: Edges, base: Family | None) -> list[Item]:
     """The parts of a shape if they are more like things of their own than the whole is, else the shape."""
     if base is None:
         return _parts_alone(item, edges)
-    if item.area <= 1.35 * base.area:
+    convex = max(CONVEX, float(np.median([one.solidity for one in base.items])) - 0.04)
+    if item.area <= 1.35 * base.area or item.solidity > convex:
         return [item]
     tried = [parts for neck in NECKS if len(parts := split(item, edges, neck=neck)) > 1]
     if float(np.median([one.aspect for one in base.items])) < 1.35:
@@ -104,7 +116,8 @@ def misfit(parts: list[Item], base: Family) -> Floats:
 def _pile(item: Item, base: Family) -> Item:
     """A shape that could not be cut; as many things as its area holds may be in it if its outline is not a single's."""
     outline = float(np.abs(features([item]) - np.median(features(list(base.items)), axis=0))[0, 1:].max())
-    return replace(item, extra=max(0, round(item.area / base.area) - 1)) if outline > 0.8 else item
+    many = round(item.area / base.area)
+    return replace(item, extra=max(0, many - 1)) if outline > 0.8 and many <= PILE else item
 
 
 def _inner(base: Family) -> float:

@@ -35,6 +35,8 @@ class CountSet:
     """Those of them that are as large as the counted ones."""
     kinds: tuple[int, int] | None = None
     """Sizes of two kinds of shape among the counted things."""
+    hit: float = 1.0
+    """Overlap of the thing that was pointed at with the box around it."""
     layer: str = ""
     dark: bool = False
 
@@ -86,7 +88,12 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
     score *= explained(counted, edges, texture)
     return CountSet(families=tuple(chosen), score=score, purity=min(purity, 1.0), sharpness=float(sharp.mean()),
                     cut=cut, leftover=len(others), spare=as_large(others, counted, max(chosen, key=lambda family: len(family.items))), layer=layer, dark=dark,
-                    kinds=None if hint.anything else two_kinds(counted))
+                    kinds=None if hint.anything else _sizes(two_kinds(counted)))
+
+
+def _sizes(kinds: tuple[bool, ...] | None) -> tuple[int, int] | None:
+    """How many are of each of two kinds, the larger first."""
+    return None if kinds is None else (max(sum(kinds), len(kinds) - sum(kinds)), min(sum(kinds), len(kinds) - sum(kinds)))
 
 
 def _with_odd_ones(chosen: list[Family], others: list[Item]) -> tuple[list[Family], list[Item]]:
@@ -115,23 +122,23 @@ def as_large(others: list[Item], counted: list[Item], base: Family) -> int:
     return sum(low < item.area < high and item.edge > edge and float(misfit([item], base)[0]) < 2.5 for item in others)
 
 
-def two_kinds(items: list[Item]) -> tuple[int, int] | None:
-    """Sizes of two kinds of compact shape among the items, the larger first; None if they are of one kind.
+def two_kinds(items: list[Item]) -> tuple[bool, ...] | None:
+    """Which of two kinds of compact shape each item is; None if they are of one kind.
 
     Things of one kind spread evenly in each trait; two kinds leave a gap many times wider than either spreads. Long
     things are left out: screws of two lengths are still screws.
     """
-    whole = [item for item in items if not (item.cut or item.part or item.shaky) and item.aspect < 2]
-    if len(whole) < 6 or len(whole) < 0.8 * len(items):
+    sound = np.array([not (i.cut or i.part or i.shaky) and i.aspect < 2 for i in items], dtype=bool)
+    if sound.sum() < 6 or sound.mean() < 0.8:
         return None
-    for trait, least in ((np.log([i.aspect for i in whole]), 0.02), (np.array([i.solidity for i in whole]), 0.01),
-                         (np.array([i.fill for i in whole]), 0.01)):
-        order = np.sort(trait)
+    for trait, least in ((np.log([i.aspect for i in items]), 0.02), (np.array([i.solidity for i in items]), 0.01),
+                         (np.array([i.fill for i in items]), 0.01)):
+        order = np.sort(trait[sound])
         side = int(np.argmax(np.diff(order)[1:-1])) + 2
         low, high = order[:side], order[side:]
         within = float(np.sqrt((low.var() * len(low) + high.var() * len(high)) / len(order))) + least
         if high.mean() - low.mean() > KINDS * within and high[0] - low[-1] > 2 * within:
-            return (max(len(low), len(high)), min(len(low), len(high)))
+            return tuple(bool(value >= high[0]) for value in trait)
     return None
 
 
