@@ -22,9 +22,9 @@ from tools.measuring.shapes import axis_angle
 from tools.spec import OnView, Patch, Region, Report, Tool, ToolResult, Workbench, patch
 
 LEAST_SIDE = 8
-SMALL = 400.0
-"""Things smaller than this on the reduced copy, px2, are counted again on a larger one: their outlines are too coarse
-to tell one from two. Seeds of 30 px2 (`bench/count_drawn.py`) are miscounted, of 400 px2 not."""
+SMALL, ENOUGH = 120.0, 400.0
+"""Things smaller than the first on the reduced copy, px2, are counted again on a copy on which they have the second:
+their outlines are too coarse to tell one from two."""
 MOST_AREA = 1_500_000
 """Largest copy, px."""
 
@@ -100,7 +100,7 @@ def run(bench: Workbench, args: CountArgs) -> Report:
     whole, laid = upright(part.pixels)
     sets, shrink = _sets(part, whole, laid, args, WORK_AREA)
     if shrink < 1 and sets and (small := _area_of(sets[0])) < SMALL:
-        again, finer = _sets(part, whole, laid, args, round(min(WORK_AREA * SMALL / small, MOST_AREA)))
+        again, finer = _sets(part, whole, laid, args, round(min(WORK_AREA * ENOUGH / small, MOST_AREA)))
         sets, shrink = (again, finer) if again else (sets, shrink)
     return _report(bench, args, Frame(part, laid, shrink), sets)
 

@@ -19,6 +19,8 @@ MEANT = 0.5
 """Overlap (intersection over union) from which on a shape is what the box points at."""
 ALIKE = 2.2
 """Distance in `features` up to which a shape is like the example: the user said which one, so it may be wider."""
+HIDDEN = 0.25
+"""Share of a thing that shows of one that lies under others."""
 TOLD = 0.7
 """Whoever points at one thing says that all else does not matter, so other shapes make the count no less sure."""
 WELL = 0.72
@@ -62,13 +64,15 @@ def _in_trial(scene: Scene, trial: Trial, box: Box, *, hint: Hint, touching: boo
     if not counted:
         return None
     others = [item for item in kept if all(item is not one for one in counted)]
+    # A part of a pile that fits badly is most of a thing that lies under another.
+    hidden = sum(item.part and item.area > HIDDEN * meant.area for item in others)
     sharp = float(np.mean([item.edge / (item.edge + 2 * scene.texture + 3) for item in counted]))
     purity = sum(item.area for item in counted) / (sum(item.area for item in items) + trial.specks)
     group = Family(tuple(counted))
     score = _overlap(meant.box, box) ** 2 * sharp * trial.honest * float(np.exp(-group.scatter)) * explained(
         counted, scene.edges, scene.texture) * len(counted) / (len(counted) + 2)
     return CountSet(families=(group,), score=score, purity=max(min(purity, 1.0), TOLD), sharpness=sharp, cut=cut,
-                    leftover=0, spare=as_large(others, counted, like), layer=trial.layer, dark=trial.dark,
+                    leftover=0, spare=max(hidden, as_large(others, counted, like)), layer=trial.layer, dark=trial.dark,
                     hit=_overlap(meant.box, box))
 
 

@@ -17,6 +17,8 @@ HALF = 0.5
 """Share of a thing that the border must leave for it to be counted."""
 UNCLEAR = 0.65
 """Up to this share it may as well be less than half: sizes differ."""
+EVEN = 0.25
+"""Relative spread of the areas up to which things that repeat are single ones."""
 CONVEX = 0.96
 """A shape that fills this much of its hull, or nearly as much as a single one does, is one thing, whatever its size: two
 discs that share a quarter of their diameter fill 0.95."""
@@ -57,13 +59,7 @@ def fits_in(item: Item, whole: Item) -> bool:
 
 def separated(items: list[Item], edges: Edges, hint: Hint) -> list[Item]:
     """Cut those shapes that are several touching ones."""
-    groups = families(items)
-    base = next((g for g in groups if len(g.items) >= 2 and np.mean([i.solidity for i in g.items]) > 0.88), None)
-    if base is not None and hint.round and np.mean([i.solidity for i in base.items]) < 0.93:
-        base = None
-    single = [item for item in items if item.solidity > 0.93]
-    if base is None and single and hint.round:
-        base = families(single)[0]
+    base = _single(items, hint)
     result = []
     for item in items:
         if base is not None and any(item is one for one in base.items):
@@ -73,6 +69,20 @@ def separated(items: list[Item], edges: Edges, hint: Hint) -> list[Item]:
         else:
             result += parts_like(item, edges, base)
     return result
+
+
+def _single(items: list[Item], hint: Hint) -> Family | None:
+    """The family that shows what a single thing looks like, if there is one."""
+    groups = families(items)
+    if not groups:
+        return None
+    if not hint.round and len(groups[0].items) >= max(3, len(items) / 2) and groups[0].scatter < EVEN:
+        return groups[0]  # what repeats so often is the thing itself, even if it has a neck as a screw has
+    base = next((g for g in groups if len(g.items) >= 2 and np.mean([i.solidity for i in g.items]) > 0.88), None)
+    if base is not None and hint.round and np.mean([i.solidity for i in base.items]) < 0.93:
+        base = None
+    single = [item for item in items if item.solidity > 0.93]
+    return families(single)[0] if base is None and single and hint.round else base
 
 
 def parts_like(item: Item, edges: Edges, base: Family | None) -> list[Item]:

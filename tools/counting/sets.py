@@ -119,7 +119,7 @@ def as_large(others: list[Item], counted: list[Item], base: Family) -> int:
     areas = [item.area for item in counted]
     low, high = 0.6 * min(areas), 1.7 * max(areas)
     edge = 0.5 * float(np.median([item.edge for item in counted]))
-    return sum(low < item.area < high and item.edge > edge and float(misfit([item], base)[0]) < 2.5 for item in others)
+    return sum(low < item.area < high and item.edge > edge and float(misfit([item], base)[0]) < 3.5 for item in others)
 
 
 def two_kinds(items: list[Item]) -> tuple[bool, ...] | None:
