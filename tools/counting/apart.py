@@ -8,7 +8,7 @@ import numpy as np
 from tools.counting.items import Edges, Floats, Item, features, filled
 from tools.counting.nouns import Hint
 from tools.counting.families import Family, families
-from tools.counting.split import discs, split
+from tools.counting.split import by_holes, discs, split
 
 NECKS = (0.72, 0.8, 0.88)
 """How much narrower than a body the way to the next one must be: strict, usual, lenient. The cut whose parts fit best
@@ -78,11 +78,25 @@ def _single(items: list[Item], hint: Hint) -> Family | None:
         return None
     if not hint.round and len(groups[0].items) >= max(3, len(items) / 2) and groups[0].scatter < EVEN:
         return groups[0]  # what repeats so often is the thing itself, even if it has a neck as a screw has
-    base = next((g for g in groups if len(g.items) >= 2 and np.mean([i.solidity for i in g.items]) > 0.88), None)
-    if base is not None and hint.round and np.mean([i.solidity for i in base.items]) < 0.93:
-        base = None
-    single = [item for item in items if item.solidity > 0.93]
-    return families(single)[0] if base is None and single and hint.round else base
+    if hint.round and (most := max(item.solidity for item in items)) > 0.93:
+        return families([item for item in items if item.solidity > most - 0.03])[0]
+    base = next((g for g in groups if len(g.items) >= 2 and _solid(g) > 0.88), None)
+    if base is not None:
+        halves = [g for g in groups if 0.4 < g.area / base.area < 0.65 and _solid(g) > _solid(base) + 0.02]
+        return halves[0] if halves else base
+    return None
+
+
+def _solid(family: Family) -> float:
+    return float(np.mean([item.solidity for item in family.items]))
+
+
+def _hole(base: Family) -> float | None:
+    """Area of the hole that every thing of a family has, px2; None if they have none or several."""
+    sizes = [cv2.contourArea(item.holes[0]) for item in base.items if len(item.holes) == 1]
+    if len(sizes) < 0.8 * len(base.items) or np.median(sizes) < max(12.0, 0.06 * base.area):
+        return None
+    return float(np.median(sizes))
 
 
 def parts_like(item: Item, edges: Edges, base: Family | None) -> list[Item]:
@@ -95,6 +109,9 @@ def parts_like(item: Item, edges: Edges, base: Family | None) -> list[Item]:
     tried = [parts for neck in NECKS if len(parts := split(item, edges, neck=neck)) > 1]
     if float(np.median([one.aspect for one in base.items])) < 1.35:
         tried += [parts for parts in [discs(item, edges, radius=_inner(base))] if len(parts) > 1]
+    if (hole := _hole(base)) is not None and len(parts := by_holes(item, edges, area=hole)) > 1:
+        return [replace(part, part=True, shaky=bool(off > 2 * FIT)) for part, off in
+                zip(parts, misfit(parts, base), strict=True)]
     whole = float(misfit([item], base)[0])
     best = min(tried, key=lambda parts: float(np.mean(misfit(parts, base))), default=None)
     if best is None or float(np.mean(misfit(best, base))) >= whole:

@@ -51,6 +51,17 @@ def discs(item: Item, edges: NDArray[np.float32], *, radius: float) -> list[Item
     return _grown(mask, seeds, item, edges, corner)
 
 
+def by_holes(item: Item, edges: NDArray[np.float32], *, area: float) -> list[Item]:
+    """Cut a pile of things that have one hole each, of about `area` px2: each hole is one thing."""
+    mask, corner = filled(item)
+    seeds = np.zeros(mask.shape, dtype=np.int32)
+    for hole in item.holes:
+        if 0.3 * area < cv2.contourArea(hole) < 2 * area:
+            x, y = np.round(hole.reshape(-1, 2).mean(axis=0)).astype(int) - corner
+            seeds[y, x] = seeds.max() + 1
+    return _grown(mask, seeds, item, edges, corner)
+
+
 def _grown(mask: NDArray[np.bool_], bodies: NDArray[np.int32], item: Item, edges: NDArray[np.float32],
            corner: tuple[int, int]) -> list[Item]:
     """Give every pixel of a mask to its nearest body; the parts, or the item itself if there is but one body."""
