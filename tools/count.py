@@ -163,7 +163,7 @@ def _report(bench: Workbench, args: CountArgs, frame: Frame, sets: list[CountSet
     items = tuple(item.model_copy(update={"id": name}) for (item, _), name in zip(found, ids, strict=True))
     view = frame.part.view
     cut = sum(_at_border(item.box, view) for item in items)
-    doubt = doubts(best, sets)
+    doubt = doubts(best, sets, pointed=args.example is not None)
     result = CountResult(what=args.what, count=len(items), fewest=doubt.fewest, most=doubt.most, items=items,
                          cut_counted=cut, cut_left_out=best.cut if best else 0, groups=_groups(list(items)),
                          polarity=_polarity(best), sure=doubt.sure, reason=doubt.reason)

@@ -19,6 +19,8 @@ MEANT = 0.5
 """Overlap (intersection over union) from which on a shape is what the box points at."""
 ALIKE = 2.2
 """Distance in `features` up to which a shape is like the example: the user said which one, so it may be wider."""
+FEW, SECOND = 4, 0.85
+"""Up to so many things the look is asked as well as the outline; its say is worth this much of the outline's."""
 HIDDEN = 0.25
 """Share of a thing that shows of one that lies under others."""
 TOLD = 0.7
@@ -39,9 +41,13 @@ def by_example(scene: Scene, box: Box, *, hint: Hint, touching: bool) -> list[Co
     sets = [found for trial in scene.trials
             if (found := _in_trial(scene, trial, box, hint=hint, touching=touching)) is not None]
     sets.sort(key=lambda found: -found.score)
-    if sets and sets[0].hit >= WELL:
+    well = bool(sets) and sets[0].hit >= WELL
+    if well and len(sets[0].items) > FEW:
         return sets
     found = by_pattern(scene, box)
+    if well:
+        # Of few things that have an outline each, one may be hidden from every mask; its look can still speak for it.
+        return sets if found is None else [*sets, replace(found, score=SECOND * sets[0].score)]
     if found is not None and (not sets or found.leftover == 0):
         return [found]
     # A shape that fills the box badly is a part of the thing, and what is like it may be no such thing.

@@ -22,6 +22,8 @@ EVEN = 0.25
 CONVEX = 0.96
 """A shape that fills this much of its hull, or nearly as much as a single one does, is one thing, whatever its size: two
 discs that share a quarter of their diameter fill 0.95."""
+WHOLE = 0.88
+"""Two discs that touch in a point fill 0.88 of their hull."""
 PILE = 12
 """A shape as large as more things than this is no pile of them but something else."""
 FIT = 1.0
@@ -60,12 +62,16 @@ def fits_in(item: Item, whole: Item) -> bool:
 def separated(items: list[Item], edges: Edges, hint: Hint) -> list[Item]:
     """Cut those shapes that are several touching ones."""
     base = _single(items, hint)
+    convex = [item.area for item in items if item.solidity > CONVEX]
+    largest = float(np.quantile(convex, 0.9)) if convex else 0.0
     result = []
     for item in items:
         if base is not None and any(item is one for one in base.items):
             result.append(item)
         elif item.solidity > 0.93 and (base is None or item.area < 1.6 * base.area):
             result.append(item)
+        elif item.solidity > WHOLE and item.area < 1.1 * largest and len(item.holes) < 2:
+            result.append(item)  # where single things are as large as this, its size does not make it two
         else:
             result += parts_like(item, edges, base)
     return result

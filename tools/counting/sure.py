@@ -10,6 +10,9 @@ were exact (`bench/count_drawn.py`); eight clean textures and cloth, steel and w
 NEAR = 0.93
 """Another way to see the picture that scores this share of the best one is as good."""
 
+NEAR_POINTED = 0.8
+"""The same where one was pointed at: every set then holds that thing, so lower scores still speak of it."""
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -22,14 +25,15 @@ class Doubt:
     reason: str
 
 
-def doubts(best: CountSet | None, sets: list[CountSet]) -> Doubt:
-    """Range and reason of the best set, beside the others that were found."""
+def doubts(best: CountSet | None, sets: list[CountSet], *, pointed: bool = False) -> Doubt:
+    """Range and reason of the best set, beside the others that were found, which weigh more if one was pointed at."""
     if best is None:
         return Doubt(0, None, False, "nothing stands out from the background clearly enough to be counted")
     count = len(best.items)
     open_end = _open_ended(best)
     bounded = _bounded(best)
-    others = {len(other.items) for other in sets[1:] if other.score > NEAR * best.score and len(other.items) != count}
+    near = NEAR_POINTED if pointed else NEAR
+    others = {len(other.items) for other in sets[1:] if other.score > near * best.score and len(other.items) != count}
     if others:
         bounded.append(f"other ways to see the picture give {', '.join(str(n) for n in sorted(others))}")
     fewest = min([count - best.shaky, *others])
