@@ -134,7 +134,7 @@ DEGRADED: dict[str, tuple[Change, tuple[str, ...]]] = {
     **{f"exposure {s:+.1f} stops": (exposed(s), ("underexposed", "blank", "low_contrast")) for s in (-1.0, -2.0, -3.0, -4.0)},
     **{f"glare {s:.0%} of the picture": (glare(s), ("glare", "overexposed")) for s in (0.01, 0.03, 0.1, 0.2)},
     **{f"noise {n:.0f}": (noisy(n), ("noise",)) for n in (5.0, 15.0, 30.0)},
-    **{f"JPEG {q}": (jpeg(q), ("jpeg", "blur")) for q in (90, 60, 25, 8)},
+    **{f"JPEG {q}": (jpeg(q), ("compressed",)) for q in (90, 60, 25, 8)},
     **{f"light down to {s:.0%}": (gradient(s), ("uneven_light", "underexposed")) for s in (0.6, 0.3, 0.1)},
     **{f"contrast {s:.0%}": (flat(s), ("low_contrast", "blank")) for s in (0.3, 0.1, 0.05)},
     "lens cap": (capped, ("blank",))}

@@ -131,7 +131,8 @@ def check(part: Patch, smallest_px: float | None = None, *, smallest_mm: float |
         glare=GlareResult(passed=calm, share=round(glare.share, 4), limit=at.GLARE,
                           boxes=tuple(part.box_to_source(box) for box in glare.boxes)),
         resolution=size, noise=NoiseResult(passed=quiet, sigma=round(noise, 2), limit=at.NOISE), coding=blocks,
-        evenness=even, twins=twins, notes=(*_notes(part, sharp, size), *map(_twin_note, twins)))
+        evenness=even, twins=twins, limits=tuple(one for one in at.LIMITS if one.code in judged),
+        notes=(*_notes(part, sharp, size), *map(_twin_note, twins)))
 
 
 def _step(part: Patch) -> float:

@@ -18,8 +18,8 @@ MOTION, SOME_MOTION = 1.6, 1.2
 """Moved from this sigma on in one direction if the one across it is at most half as blurred."""
 BURNT = 0.25
 """Share that is clipped white outside a backdrop."""
-NIGHT = 64.0
-"""99th percentile of brightness below which a quarter of the range of grey levels is used."""
+NIGHT = 45.0
+"""99th percentile of brightness below which a fifth of the range of grey levels is used."""
 SOME_NIGHT = 80.0
 GLARE, SOME_GLARE = 0.10, 0.01
 """Share of the picture under reflections that forbids a verdict, and that is worth a warning."""
@@ -28,7 +28,7 @@ DEFECT_PX = 3.0
 NOISE, SOME_NOISE = 25.0, 12.0
 FAINT = 16.0
 """Grey levels between the 1st and the 99th percentile."""
-BLOCKS, SOME_BLOCKS, BLOCK_STEP = 1.0, 0.9, 1.5
+BLOCKS, SOME_BLOCKS, BLOCK_STEP = 2.0, 0.9, 1.0
 """Blockiness and height of the steps in grey levels; both must be passed to forbid a verdict."""
 UNEVEN, SMOOTH = 2.5, 0.84
 """Ratio of the smooth part of the light, if that part explains this share of the brightness."""
@@ -52,4 +52,26 @@ def _limit(code: Code, figure: str, warns_at: float | None, forbids_at: float | 
 
 
 LIMITS: tuple[Limit, ...] = (
-)
+    _limit("blur", "sigma of the sharper quarter of the edges, px", 0.9 * BLUR, BLUR,
+           "pictures in focus of eleven surfaces: at most 1.65; after a Gaussian of sigma 3: at least 2.0, with noise 1.7"),
+    _limit("motion", "sigma across the movement, px", SOME_MOTION, MOTION,
+           "in focus: at most 1.15, on a darkened screw 2.1; moved by 15 px or more: mostly 1.6 to 5"),
+    _limit("overexposed", "share clipped white outside a backdrop", 0.05, BURNT,
+           "one stop too much: forbidden on 10 % of pictures, two stops 42 %, three 67 %; none of 38 real good ones"),
+    _limit("underexposed", "99th percentile of grey levels (below)", SOME_NIGHT, NIGHT,
+           "the darkest good picture, of dark ceramic, has 60; a fabric 98; four stops too little leave 28 % of the level"),
+    _limit("glare", "share of the picture under soft clipped white", SOME_GLARE, GLARE,
+           "pasted over 10 % of the picture: forbidden on 94 %, over 20 %: on all; none of 38 real good ones"),
+    _limit("too_small", "pixels of the smallest defect (below)", 1.5 * DEFECT_PX, DEFECT_PX,
+           "three pixels or the width of the picture's own edges, whichever is more; half as much again warns"),
+    _limit("blank", "standard deviation of grey levels (below)", None, 0.8, "a lens cap with sensor noise: found on all"),
+    _limit("noise", "standard deviation of pixel noise, grey levels", SOME_NOISE, NOISE,
+           "fabric, the noisiest good surface, has 5; noise of 30 a colour channel is 20 in grey and warns on all"),
+    _limit("low_contrast", "grey levels between the 1st and 99th percentile (below)", FAINT, FAINT,
+           "contrast cut to 5 %: warns on all; it forbids only where pixel noise is below 0.6 as well"),
+    _limit("compressed", "steps between JPEG blocks over those beside them, less one", SOME_BLOCKS, BLOCKS,
+           "good pictures: at most 1.1, of quality 60: forbidden on 2 %, of 25: on 38 %, of 8: on 70 %"),
+    _limit("uneven_light", "brightest over darkest of the smooth part of the light", UNEVEN, None,
+           "light down to 30 % at one side: warns on 40 %, to 10 %: on 48 %, of good real pictures on 8 % at most"),
+    _limit("same_picture", "grain shared with a sample, correlation", None, 0.25,
+           "copies of JPEG quality 75: 0.29 and more on 17 of 18; other parts that lie almost alike: at most 0.23"))

@@ -1,7 +1,7 @@
 """What `check_image` reports."""
 
 from kenpin.contracts.view import Box
-from tools.checking.limits import LIMITS, Code, Limit
+from tools.checking.limits import Code, Limit
 from tools.spec import ToolResult
 
 
@@ -119,6 +119,6 @@ class CheckImageResult(ToolResult):
     coding: CodingResult
     evenness: EvennessResult
     twins: tuple[TwinResult, ...] = ()
-    limits: tuple[Limit, ...] = LIMITS
-    """What each code stands on: from where on it warns, from where on it forbids a verdict, and why there."""
+    limits: tuple[Limit, ...] = ()
+    """Of the codes above: from where on each warns, from where on it forbids a verdict, and why there."""
     notes: tuple[str, ...] = ()
