@@ -13,36 +13,14 @@ import cv2
 import numpy as np
 
 from bench.drawn_trays import Plan, Tray, plans, tray
-from kenpin.contracts.view import Role, View, ViewKind
 from tools.count import TOOL, CountArgs, CountResult
-from tools.spec import Picture
-
-
-class Alone:
-    """A workbench with one picture."""
-
-    references: tuple[Picture, ...] = ()
-    good = ()
-    scale = None
-    regions: dict[str, object] = {}  # noqa: RUF012
-    cases = None
-
-    def __init__(self, pixels: np.ndarray) -> None:  # type: ignore[type-arg]
-        height, width = pixels.shape[:2]
-        view = View(id="v0", source="v0", kind=ViewKind.UPLOAD, role=Role.SUBJECT, sha256="0" * 64, width=width, height=height)
-        self._picture = Picture(view=view, pixels=pixels)
-
-    def fresh(self, prefix: str, count: int) -> tuple[str, ...]:
-        return tuple(f"{prefix}{i + 1}" for i in range(count))
-
-    def picture(self, view_id: str) -> Picture:
-        return self._picture
+from tools.solo import make_desk
 
 
 def counted(shown: Tray, *, by_example: bool) -> CountResult:
     """What the tool says of one tray."""
     args = CountArgs(why="bench", what=shown.what, example=shown.example if by_example else None)
-    result = TOOL.run(Alone(shown.pixels), args).result  # type: ignore[arg-type]
+    result = TOOL.run(make_desk(shown.pixels), args).result
     assert isinstance(result, CountResult)
     return result
 
@@ -61,7 +39,8 @@ def pasted(number: int, seed: int) -> Tray:
     for x, y in spots:
         nut, cover = nuts[int(rng.random() < 0.3)]
         side = nut.shape[0]
-        matrix = cv2.getRotationMatrix2D((side / 2, side / 2), float(rng.uniform(0, 360)), 92 / side * rng.uniform(0.9, 1.1))
+        scale = 92 / side * rng.uniform(0.9, 1.1)
+        matrix = cv2.getRotationMatrix2D((side / 2, side / 2), float(rng.uniform(0, 360)), scale)
         matrix[:, 2] += (x - side / 2, y - side / 2)
         piece = cv2.warpAffine(nut, matrix, (720, 540), flags=cv2.INTER_AREA).astype(np.float32)
         share = cv2.warpAffine(cover, matrix, (720, 540), flags=cv2.INTER_AREA)[..., None] / np.float32(255)

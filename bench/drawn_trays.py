@@ -1,4 +1,4 @@
-"""Drawn trays whose number of pieces is known: shapes, light, ground, crowding. For `bench/count_drawn.py` and tests."""
+"""Drawn trays whose number of pieces is known: shapes, light, ground, crowding."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -249,8 +249,10 @@ def plans() -> list[Plan]:
     easy = [Plan(f"{piece} {n}", piece, n) for piece, n in (
         ("washer", 9), ("pill", 14), ("capsule", 8), ("screw", 9), ("nut", 11), ("seed", 16), ("pin", 12), ("coin", 10),
         ("ball", 13))]
-    easy += [Plan(f"{p} dark {n}", p, n, contrast=-100) for p, n in (("hole", 12), ("slot", 7), ("washer", 6), ("screw", 8))]
-    few = [Plan(f"{p} {n}", p, n, size=60) for p, n in (("pill", 1), ("nut", 2), ("screw", 3), ("washer", 1), ("pin", 2))]
+    easy += [Plan(f"{p} dark {n}", p, n, contrast=-100) for p, n in (
+        ("hole", 12), ("slot", 7), ("washer", 6), ("screw", 8))]
+    few = [Plan(f"{p} {n}", p, n, size=60) for p, n in (
+        ("pill", 1), ("nut", 2), ("screw", 3), ("washer", 1), ("pin", 2))]
     hard = []
     for p in ("pill", "seed", "washer", "nut", "coin", "capsule"):
         hard += [Plan(f"{p} touching", p, 18, size=26, touching=0.6),
@@ -262,7 +264,8 @@ def plans() -> list[Plan]:
         hard.append(Plan(f"{p} coloured", p, 13, colour=True, shadow=20))
     mixed = [Plan(f"{p} among {o}", p, 15, other=o) for p, o in (
         ("nut", "screw"), ("washer", "pin"), ("pill", "capsule"), ("screw", "ball"), ("seed", "nut"))]
-    many = [Plan("seed 120", "seed", 120, size=10, contrast=-80), Plan("pill 90", "pill", 90, size=15, shape=(720, 960)),
+    many = [Plan("seed 120", "seed", 120, size=10, contrast=-80),
+            Plan("pill 90", "pill", 90, size=15, shape=(720, 960)),
             Plan("hole 160", "hole", 160, size=9, contrast=-110), Plan("seed 200 touching", "seed", 200, size=12,
             touching=0.3, shape=(960, 1280)), Plan("pin 70", "pin", 70, size=17, shape=(720, 960)),
             Plan("ball 300", "ball", 300, size=11, shape=(960, 1280)),

@@ -71,7 +71,8 @@ def main() -> None:
             dark = gradient(share)(clean, np.random.default_rng(i))
             ratios.append([evenness.falloff(grey(p)).ratio for p in (clean, dark, enhancing.flatten(dark))])
         clean, before, after = np.median(np.array(ratios), axis=0)
-        print(f"flatten, light down to {share:.0%}: ratio {clean:.2f} as it was, {before:.2f} spoilt, {after:.2f} after")
+        print(f"flatten, light down to {share:.0%}: ratio {clean:.2f} as it was, "
+              f"{before:.2f} spoilt, {after:.2f} after")
     pressed, kept = [], []
     for i, (_, clean) in enumerate(shown):
         shiny = glare(0.03)(clean, np.random.default_rng(i))

@@ -18,8 +18,9 @@ import numpy as np
 from bench.drawn_parts import PARTS, part
 from bench.drawn_surfaces import TEXTURES, draw
 from bench.drawn_trays import Plan, tray
-from kenpin.contracts.view import Role, RgbImage, View, ViewKind
+from kenpin.contracts.view import RgbImage
 from tools.check_image import CheckImageResult, check
+from tools.solo import upload
 from tools.spec import Patch
 
 REAL = Path(__file__).parent / "suites/second/images/real"
@@ -131,7 +132,8 @@ DEGRADED: dict[str, tuple[Change, tuple[str, ...]]] = {
     **{f"defocus sigma {s}": (defocus(s), ("blur",)) for s in (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)},
     **{f"motion {n} px": (moved(n), ("motion", "blur")) for n in (4, 8, 15, 25)},
     **{f"exposure {s:+.1f} stops": (exposed(s), ("overexposed", "blank", "glare")) for s in (1.0, 2.0, 3.0)},
-    **{f"exposure {s:+.1f} stops": (exposed(s), ("underexposed", "blank", "low_contrast")) for s in (-1.0, -2.0, -3.0, -4.0)},
+    **{f"exposure {s:+.1f} stops": (exposed(s), ("underexposed", "blank", "low_contrast"))
+       for s in (-1.0, -2.0, -3.0, -4.0)},
     **{f"glare {s:.0%} of the picture": (glare(s), ("glare", "overexposed")) for s in (0.01, 0.03, 0.1, 0.2)},
     **{f"noise {n:.0f}": (noisy(n), ("noise",)) for n in (5.0, 15.0, 30.0)},
     **{f"JPEG {q}": (jpeg(q), ("compressed",)) for q in (90, 60, 25, 8)},
@@ -143,9 +145,7 @@ DEGRADED: dict[str, tuple[Change, tuple[str, ...]]] = {
 
 def looked_at(pixels: RgbImage) -> CheckImageResult:
     """What the tool says of a whole picture."""
-    height, width = pixels.shape[:2]
-    view = View(id="v0", source="v0", kind=ViewKind.UPLOAD, role=Role.SUBJECT, sha256="0" * 64, width=width, height=height)
-    return check(Patch(view=view, pixels=pixels, offset=(0, 0)))
+    return check(Patch(view=upload(pixels).view, pixels=pixels, offset=(0, 0)))
 
 
 def main() -> None:

@@ -43,7 +43,8 @@ def smallest_of(text: str, limits: Sequence[Criterion] = ()) -> Smallest:
     Smallest(px=None, mm=None)
     """
     plain = normalise(text)
-    px, mm = [], []
+    px: list[float] = []
+    mm: list[float] = []
     for m in mentions(plain):
         before, after = plain[max(0, m.start - 40):m.start], plain[m.end:m.end + 24]
         if not (m.metric or m.unit == "px") or NOT_AFTER.match(after):

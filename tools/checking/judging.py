@@ -7,8 +7,17 @@ import numpy as np
 from kenpin.contracts.view import GrayImage
 from tools.checking import limits as at
 from tools.checking.limits import Code
-from tools.checking.models import (CheckImageResult, CodingResult, EvennessResult, ExposureResult, FocusResult,
-                                   GlareResult, NoiseResult, ResolutionResult, TwinResult)
+from tools.checking.models import (
+    CheckImageResult,
+    CodingResult,
+    EvennessResult,
+    ExposureResult,
+    FocusResult,
+    GlareResult,
+    NoiseResult,
+    ResolutionResult,
+    TwinResult,
+)
 from tools.pixels import coding, evenness, focus
 from tools.pixels import exposure as light
 from tools.pixels.grey import grey
@@ -42,7 +51,8 @@ def focus_of(pixels: GrayImage, *, noise: float, step: float, judged: Judged) ->
         blurred = focus.mid_structure(pixels) > 0.35 or float(np.std(pixels)) > 1.2
     uneven = across is not None and along is not None and along < 0.5 * across
     moved = uneven and across is not None and across > at.MOTION * scale
-    soft = sigma is not None and sigma > 0.9 * at.BLUR * scale and (along is None or along > 0.8 * at.BLUR_SHARPEST * scale)
+    soft = sigma is not None and sigma > 0.9 * at.BLUR * scale and (
+        along is None or along > 0.8 * at.BLUR_SHARPEST * scale)
     passed = _note(judged, "blur", bad=blurred and not moved, doubtful=soft and not moved)
     still = _note(judged, "motion", bad=moved, doubtful=uneven and (across or 0.0) > at.SOME_MOTION * scale)
     return FocusResult(
@@ -158,5 +168,6 @@ def _notes(part: Patch, sharp: FocusResult, size: ResolutionResult) -> tuple[str
 
 def _twin_note(twin: TwinResult) -> str:
     how = "pixel for pixel" if twin.exact else "stored or sized anew"
-    what = f"good sample {twin.name.removeprefix('good ')}" if twin.name.startswith("good ") else f"reference {twin.name}"
+    good = twin.name.startswith("good ")
+    what = f"good sample {twin.name.removeprefix('good ')}" if good else f"reference {twin.name}"
     return f"this is the same picture as {what} ({how}); was it sent twice by mistake?"

@@ -5,9 +5,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from tools.counting.families import Family, families
 from tools.counting.items import Edges, Floats, Item, features, filled
 from tools.counting.nouns import Hint
-from tools.counting.families import Family, families
 from tools.counting.split import by_holes, discs, split
 
 NECKS = (0.72, 0.8, 0.88)
@@ -15,13 +15,15 @@ NECKS = (0.72, 0.8, 0.88)
 what a single thing looks like is taken."""
 HALF = 0.5
 """Share of a thing that the border must leave for it to be counted."""
+REST = 0.06
+"""Less than this at the border may be anything."""
 UNCLEAR = 0.65
 """Up to this share it may as well be less than half: sizes differ."""
 EVEN = 0.25
 """Relative spread of the areas up to which things that repeat are single ones."""
 CONVEX = 0.96
-"""A shape that fills this much of its hull, or nearly as much as a single one does, is one thing, whatever its size: two
-discs that share a quarter of their diameter fill 0.95."""
+"""A shape that fills this much of its hull, or nearly as much as a single one does, is one thing, whatever its size:
+two discs that share a quarter of their diameter fill 0.95."""
 WHOLE = 0.88
 """Two discs that touch in a point fill 0.88 of their hull."""
 PILE = 12
@@ -40,7 +42,7 @@ def without_cut(items: list[Item]) -> tuple[list[Item], int]:
     if not whole:
         return items, 0
     usual = float(np.median([item.area for item in whole]))
-    length = float(np.median([item.length for item in whole]))
+    length, edge = (float(np.median([getattr(item, name) for item in whole])) for name in ("length", "edge"))
     kept, cut = [], 0
     for item in items:
         share = item.area / usual
@@ -48,7 +50,7 @@ def without_cut(items: list[Item]) -> tuple[list[Item], int]:
             kept.append(item)
         elif HALF <= share < UNCLEAR:
             kept.append(replace(item, shaky=True))
-        elif share < HALF and item.length < 1.25 * length:
+        elif REST <= share < HALF and item.length < 1.25 * length and item.edge > 0.5 * edge:
             cut += 1
     return kept, cut
 
@@ -66,9 +68,8 @@ def separated(items: list[Item], edges: Edges, hint: Hint) -> list[Item]:
     largest = float(np.quantile(convex, 0.9)) if convex else 0.0
     result = []
     for item in items:
-        if base is not None and any(item is one for one in base.items):
-            result.append(item)
-        elif item.solidity > 0.93 and (base is None or item.area < 1.6 * base.area):
+        alone = base is not None and any(item is one for one in base.items)
+        if alone or (item.solidity > 0.93 and (base is None or item.area < 1.6 * base.area)):
             result.append(item)
         elif item.solidity > WHOLE and item.area < 1.1 * largest and len(item.holes) < 2:
             result.append(item)  # where single things are as large as this, its size does not make it two

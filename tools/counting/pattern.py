@@ -37,7 +37,8 @@ def by_pattern(scene: Scene, box: Box) -> CountSet | None:
     image = np.asarray(cv2.resize(scene.colours, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     x0, y0, x1, y1 = (round(v * shrink) for v in box)
     pattern = image[max(y0, 0):y1, max(x0, 0):x1]
-    if min(pattern.shape[:2]) < 6 or (np.array(image.shape[:2]) <= np.array(pattern.shape[:2])).any() or pattern.std() < 2:
+    room = np.array(image.shape[:2]) > np.array(pattern.shape[:2])
+    if min(pattern.shape[:2]) < 6 or not room.all() or pattern.std() < 2:
         return None
     places = _peaks(*_best_turn(image, pattern), pattern.shape)
     if not places:

@@ -78,7 +78,6 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
         return None
     groups = families(kept)
     chosen = _belonging(groups, hint)
-    counted = [item for family in chosen for item in family.items]
     others = [item for family in groups if all(family is not one for one in chosen) for item in family.items]
     chosen, others = _with_odd_ones(chosen, others)
     counted = [item for family in chosen for item in family.items]
@@ -86,14 +85,18 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
     sharp = np.array([item.edge / (item.edge + 2 * texture + 3) for item in counted])
     score = honest * _score(chosen, counted, sharp, min(purity, 1.0), edges.size)
     score *= explained(counted, edges, texture)
+    base = max(chosen, key=lambda family: len(family.items))
     return CountSet(families=tuple(chosen), score=score, purity=min(purity, 1.0), sharpness=float(sharp.mean()),
-                    cut=cut, leftover=len(others), spare=as_large(others, counted, max(chosen, key=lambda family: len(family.items))), layer=layer, dark=dark,
+                    cut=cut, leftover=len(others), spare=as_large(others, counted, base), layer=layer, dark=dark,
                     kinds=None if hint.anything else _sizes(two_kinds(counted)))
 
 
 def _sizes(kinds: tuple[bool, ...] | None) -> tuple[int, int] | None:
     """How many are of each of two kinds, the larger first."""
-    return None if kinds is None else (max(sum(kinds), len(kinds) - sum(kinds)), min(sum(kinds), len(kinds) - sum(kinds)))
+    if kinds is None:
+        return None
+    few, many = sorted((sum(kinds), len(kinds) - sum(kinds)))
+    return (many, few)
 
 
 def _with_odd_ones(chosen: list[Family], others: list[Item]) -> tuple[list[Family], list[Item]]:
