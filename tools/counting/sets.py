@@ -13,6 +13,8 @@ from tools.counting.nouns import Hint
 
 LONE = 0.6
 """What a single thing counts as, between one that repeats (1) and several that are all different (0)."""
+DOUBTED = 0.6
+"""Share of its weight that a set loses whose things may all be none."""
 KINDS = 5.0
 """Two kinds of shape lie this many times further apart than each spreads; one normal spread cut in half gives 2.7."""
 
@@ -84,7 +86,7 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
     purity = sum(item.area for item in counted) / max(whole, 1e-9)
     sharp = np.array([item.edge / (item.edge + 2 * texture + 3) for item in counted])
     score = honest * _score(chosen, counted, sharp, min(purity, 1.0), edges.size)
-    score *= explained(counted, edges, texture)
+    score *= explained(counted, edges, texture) * (1 - DOUBTED * float(np.mean([item.shaky for item in counted])))
     base = max(chosen, key=lambda family: len(family.items))
     return CountSet(families=tuple(chosen), score=score, purity=min(purity, 1.0), sharpness=float(sharp.mean()),
                     cut=cut, leftover=len(others), spare=as_large(others, counted, base), layer=layer, dark=dark,
