@@ -75,4 +75,4 @@ LIMITS: tuple[Limit, ...] = (
     _limit("uneven_light", "brightest over darkest of the smooth part of the light", UNEVEN, None,
            "light down to 30 % at one side: warns on 40 %, to 10 %: on 48 %, of good real pictures on 8 % at most"),
     _limit("same_picture", "grain shared with a sample, correlation", None, 0.25,
-           "copies of JPEG quality 75: 0.29 and more on 17 of 18; other parts that lie almost alike: at most 0.23"))
+           "copies of JPEG quality 75: 0.29 and more on 11 of 12; other parts that lie almost alike: at most 0.23"))
