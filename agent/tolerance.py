@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from agent.evidence import SURE, Evidence, Judgement, distinct, open_searches, same_place, searches
-from kenpin.contracts.trace import Finding, Measure
+from kenpin.contracts.trace import Finding, Measure, Step
 from kenpin.contracts.verdict import Criterion, DefectType, Op, Verdict
 
 DEFECTS = frozenset(DefectType)
@@ -76,7 +76,7 @@ def _measured(limit: Criterion, measure: Measure, evidence: Evidence) -> Judgeme
     """One measure against the limit, unless what it rests on decides nothing."""
     step = next((s for s in evidence.steps if s.n == measure.step), None)
     if step is not None and step.result.get("sure") is False:
-        return _open(limit, f"count.unsure:{measure.step}")
+        return _counted(limit, step)
     outcome = held(limit, measure.value, measure.uncertainty or 0.0)
     undecided = [
         s.n
@@ -87,6 +87,15 @@ def _measured(limit: Criterion, measure: Measure, evidence: Evidence) -> Judgeme
         # What an undecided search reported may be no defect at all, however long it is.
         return _open(limit, *(f"search.undecided:{n}" for n in undecided))
     return outcome
+
+
+def _counted(limit: Criterion, step: Step) -> Judgement:
+    """A count that is not sure: it decides only if every number that the picture leaves possible says the same."""
+    fewest, most = step.result.get("fewest"), step.result.get("most")
+    if fewest is None or most is None:
+        return _open(limit, f"count.unsure:{step.n}")
+    outcome = held(limit, (fewest + most) / 2, (most - fewest) / 2)
+    return outcome if outcome.verdict is not Verdict.UNCERTAIN else _open(limit, f"count.unsure:{step.n}")
 
 
 def _left_out(limit: Criterion, fitting: Sequence[Measure], evidence: Evidence) -> list[Judgement]:

@@ -35,4 +35,7 @@ def count(job: Job) -> Steps:
             what=shown_what,
             sure=done.result["sure"],
             reason=done.result.get("reason") or "",
+            fewest=done.result["fewest"],
+            most=done.result["most"],
+            cut=done.result["cut_counted"],
         )

@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 from agent.procedures.core import Asks, Done, Job, Need, Steps
 from agent.procedures.places import earlier, grown, inside, named_box, of_type, picked
-from agent.procedures.searching import search
+from agent.procedures.searching import search, smallest
 from agent.procedures.situation import Box, Place
 
 
@@ -122,7 +122,11 @@ def _ops_from_complaint(job: Job) -> tuple[str, ...]:
 def quality(job: Job) -> Steps:
     """Say whether the picture can be used, aspect by aspect."""
     done = yield from job.call(
-        "check_image", job.why("check_image"), view=job.view, box=named_box(job) if job.slots.region else None
+        "check_image",
+        job.why("check_image"),
+        view=job.view,
+        box=named_box(job) if job.slots.region else None,
+        **smallest(job),
     )
     if not done.ok:
         return

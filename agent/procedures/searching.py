@@ -5,6 +5,7 @@ from typing import Any
 
 from agent.language.context import in_context
 from agent.language.normal import normalise
+from agent.language.smallest import smallest_of
 from agent.procedures.core import Asks, Done, Job, Steps
 from agent.procedures.places import named_box, of_type
 from agent.procedures.situation import Place
@@ -19,17 +20,32 @@ DEFECTS = frozenset(DefectType)
 
 
 def check_once(job: Job) -> Steps:
-    """Check the picture once a conversation, before anything is judged on it."""
-    if any(d.tool == "check_image" and d.ok and _whole(d.args) for d in job.done) or _checked_before(job):
+    """Check the picture once a conversation, before anything is judged on it; again if finer defects are asked for."""
+    wanted = smallest(job)
+    if any(_answers(d.tool, d.ok, d.args, wanted) for d in job.done) or _checked_before(job, wanted):
         return
-    done = yield from job.call("check_image", job.why("check_image"), view="v0")
+    done = yield from job.call("check_image", job.why("check_image"), view="v0", **wanted)
     if done.ok and not done.result["passed"]:
-        job.tell("quality.poor", step=done.step, problems=[job.word(f"q.{p}") for p in done.result["problems"]])
+        codes = done.result["problems"]
+        job.tell("quality.poor", step=done.step, problems=[job.word(f"q.{p}") for p in codes],
+                 same="same_picture" in codes)
 
 
-def _checked_before(job: Job) -> bool:
+def smallest(job: Job) -> dict[str, float]:
+    """The smallest defect that the instruction, its limits or the criteria file ask for, as arguments of a check."""
+    criteria = job.situation.criteria.limits if job.situation.criteria else ()
+    return smallest_of(job.say, (*job.slots.limits, *criteria)).args()
+
+
+def _answers(tool: str, ok: bool, args: dict[str, Any], wanted: dict[str, float]) -> bool:
+    """Whether a step checked the whole picture for defects as small as those that are wanted."""
+    return tool == "check_image" and ok and _whole(args) and all(
+        args.get(key) is not None and args[key] <= value for key, value in wanted.items())
+
+
+def _checked_before(job: Job, wanted: dict[str, float]) -> bool:
     return any(
-        r["tool"] == "check_image" and r.get("status") == "ok" and _whole(r["args"])
+        _answers(r["tool"], r.get("status") == "ok", r["args"], wanted)
         for turn in job.situation.past
         for r in turn.results
     )

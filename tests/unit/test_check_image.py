@@ -155,3 +155,77 @@ def test_a_large_picture_takes_no_longer(desk):
     result = check(desk, large)
     assert result.passed
     assert result.focus.edges > 1000
+
+
+def test_a_size_in_mm_needs_a_scale(desk):
+    args = CheckImageArgs(why="t", smallest_mm=0.1)
+    seen = TOOL.run(desk(part(), mm_per_px=0.01), args).result
+    assert seen.passed
+    assert seen.resolution.smallest_px == 10
+    unseen = TOOL.run(desk(part(), mm_per_px=0.1), args).result
+    assert unseen.problems == ("too_small",)
+    assert [limit.code for limit in unseen.limits] == ["too_small"]
+    unknown = TOOL.run(desk(part()), args).result
+    assert unknown.passed
+    assert not unknown.resolution.scale_known
+    assert any("no scale is known" in note for note in unknown.notes)
+
+
+def jpeg(picture, quality):
+    data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def test_blocks_of_a_jpeg(desk):
+    picture = texture("cast")
+    assert "compressed" in check(desk, jpeg(picture, 8)).problems
+    assert "compressed" in check(desk, jpeg(picture, 8)[3:, 5:]).problems
+    assert "compressed" not in (*check(desk, jpeg(picture, 90)).problems, *check(desk, jpeg(picture, 90)).warnings)
+    grid = picture.copy()
+    grid[::16] = grid[:, ::16] = 120
+    assert "compressed" not in check(desk, grid).problems
+
+
+def test_uneven_light_is_warned_of(desk):
+    picture = texture("matte") * np.linspace(1, 0.25, 560)[None, :, None]
+    result = check(desk, picture.astype(np.uint8))
+    assert "uneven_light" in result.warnings
+    assert result.passed
+    assert result.evenness.ratio > 2.5
+    assert "uneven_light" not in check(desk, part()).warnings
+
+
+def test_a_dark_surface_is_not_a_dark_picture(desk):
+    grain = texture("cast")[..., 0].astype(float) - 170
+    assert check(desk, rgb(58 + 0.6 * grain)).passed
+    assert "underexposed" in check(desk, rgb(30 + 0.6 * grain)).problems
+
+
+@pytest.mark.parametrize("copy", [
+    lambda p: p, lambda p: jpeg(p, 80), lambda p: cv2.resize(p, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)],
+    ids=["as it is", "stored anew", "sized anew"])
+def test_nothing_is_held_against_itself(desk, copy):
+    picture = texture("speckled")
+    result = TOOL.run(desk(picture, references=(copy(picture),)), CheckImageArgs(why="t")).result
+    assert result.problems == ("same_picture",)
+    assert [twin.name for twin in result.twins] == ["v1"]
+    good = TOOL.run(desk(picture, good=(texture("speckled", 1), copy(picture))), CheckImageArgs(why="t")).result
+    assert [twin.name for twin in good.twins] == ["good 2"]
+    assert any("good sample 2" in note for note in good.notes)
+
+
+def test_another_shot_of_the_same_scene_is_no_twin(desk):
+    golden = part(1)
+    assert TOOL.run(desk(part(2), references=(golden,)), CheckImageArgs(why="t")).result.twins == ()
+    scratched = golden.copy()
+    cv2.line(scratched, (200, 300), (260, 320), (90, 90, 90), 1, cv2.LINE_AA)
+    assert TOOL.run(desk(scratched, references=(golden,)), CheckImageArgs(why="t")).result.twins == ()
+
+
+def test_every_code_has_its_limit():
+    from typing import get_args
+
+    from tools.checking.limits import LIMITS, Code
+
+    assert sorted(limit.code for limit in LIMITS) == sorted(get_args(Code))
+    assert all(limit.rests_on for limit in LIMITS)

@@ -160,6 +160,15 @@ TABLE: dict[str, tuple[Evidence, Verdict | None, str | None, tuple[str, ...]]] =
     "a count that is not sure": (
         evidence(step(2, "count", count=12, sure=False), measures=[measure(12, "", u=0, of="washer", n=2, quantity="count")], limits=[TWELVE]),
         UNCERTAIN, "count==12", ("count.unsure:2",)),
+    "a count that is not sure, with the limit within its range": (
+        evidence(step(2, "count", count=11, sure=False, fewest=10, most=12), measures=[measure(11, "", u=0, of="washer", n=2, quantity="count")], limits=[TWELVE]),
+        UNCERTAIN, "count==12", ("count.unsure:2",)),
+    "a count that is not sure and without an upper end": (
+        evidence(step(2, "count", count=13, sure=False, fewest=13, most=None), measures=[measure(13, "", u=0, of="washer", n=2, quantity="count")], limits=[TWELVE]),
+        UNCERTAIN, "count==12", ("count.unsure:2",)),
+    "a count that is not sure, with the limit beyond its range": (
+        evidence(step(2, "count", count=11, sure=False, fewest=10, most=11), measures=[measure(11, "", u=0, of="washer", n=2, quantity="count")], limits=[TWELVE]),
+        NG, "count==12", ()),
     "no scratch allowed, none there": (evidence(detect(), limits=[NO_SCRATCH]), OK, "scratch.count<=0", ()),
     "no scratch allowed, one there": (evidence(detect(2, "f1"), findings=[finding()], limits=[NO_SCRATCH]), NG, "scratch.count<=0", ()),
     "no scratch allowed, a weak one there": (

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kenpin.contracts.view import Box, Mask, Points
 
 Floats = NDArray[np.float64]
+Edges = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,14 @@ class Item:
     """Widest place of its body, holes open, px; 0 if it was not asked for."""
     gaps: tuple[NDArray[np.int32], ...] = ()
     """Contours of enclosed background that is no hole of the thing but a gap between several."""
+    holes: tuple[NDArray[np.int32], ...] = ()
+    """Contours of enclosed background that is a hole of the thing."""
+    part: bool = False
+    """It was cut out of a shape that is several touching things."""
+    shaky: bool = False
+    """It may as well be no thing of its own."""
+    extra: int = 0
+    """So many more things may be in it: a pile that could not be cut apart."""
 
     @property
     def aspect(self) -> float:
@@ -63,16 +72,19 @@ def items_of(mask: Mask, edges: NDArray[np.float32], *, least: float) -> list[It
     if not contours:
         return []
     gaps: dict[int, list[NDArray[np.int32]]] = {}
+    holes: dict[int, list[NDArray[np.int32]]] = {}
     for contour, (_, _, _, parent) in zip(contours, tree[0], strict=True):
-        if parent >= 0 and tree[0][parent][3] < 0 and _is_gap(contour, contours[parent], mask):
-            gaps.setdefault(int(parent), []).append(contour)
+        if parent >= 0 and tree[0][parent][3] < 0:
+            kind = gaps if _is_gap(contour, contours[parent], mask) else holes
+            kind.setdefault(int(parent), []).append(contour)
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     found = []
     for i, contour in enumerate(contours):
         if tree[0][i][3] < 0 and len(contour) >= 4 and _area(contour) >= least:
             x, y, w, h = cv2.boundingRect(contour)
             thick = 2 * float(depth[y:y + h, x:x + w].max())
-            found.append(replace(item_of(contour, edges), thickness=thick, gaps=tuple(gaps.get(i, ()))))
+            found.append(replace(item_of(contour, edges), thickness=thick, gaps=tuple(gaps.get(i, ())),
+                                 holes=tuple(holes.get(i, ()))))
     return found
 
 
@@ -100,9 +112,12 @@ def item_of(contour: NDArray[np.int32], edges: NDArray[np.float32]) -> Item:
     x, y, w, h = cv2.boundingRect(contour)
     centre = (m["m10"] / m["m00"], m["m01"] / m["m00"]) if m["m00"] > 0 else (x + w / 2 - 0.5, y + h / 2 - 0.5)
     flat = contour.reshape(-1, 2)
-    along = edges[flat[:, 1], flat[:, 0]]
-    edge = 0.5 * float(along.mean()) + 0.5 * float(np.quantile(along, 0.2))
     height, wide = edges.shape
+    # Where the border of the picture cuts a thing there is no edge to see.
+    free = (flat > 0).all(axis=1) & (flat[:, 0] < wide - 1) & (flat[:, 1] < height - 1)
+    seen = flat[free] if free.any() else flat
+    along = edges[seen[:, 1], seen[:, 0]]
+    edge = 0.5 * float(along.mean()) + 0.5 * float(np.quantile(along, 0.2))
     return Item(contour=contour, box=(x, y, x + w, y + h), area=area, length=length, width=width,
                 angle_deg=float(90.0 if angle == -90 else angle),
                 solidity=area / _area(hull), fill=min(1.0, area / (length * width)),

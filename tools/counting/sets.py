@@ -1,36 +1,22 @@
 """From the shapes of one mask to a set of alike things, with how convincing the set is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.counting.apart import misfit, separated, without_cut
+from tools.counting.families import ALIKE, Family, families
 from tools.counting.items import Item, features
 from tools.counting.nouns import Hint
-from tools.counting.split import split
 
 LONE = 0.6
 """What a single thing counts as, between one that repeats (1) and several that are all different (0)."""
-ALIKE = 1.6
-"""Distance in `features` up to which two shapes are alike."""
-
-
-@dataclass(frozen=True)
-class Family:
-    """Shapes that are alike."""
-
-    items: tuple[Item, ...]
-
-    @property
-    def area(self) -> float:
-        return float(np.median([item.area for item in self.items]))
-
-    @property
-    def scatter(self) -> float:
-        """Relative spread of the areas."""
-        areas = np.array([item.area for item in self.items])
-        return float(areas.std() / areas.mean())
+DOUBTED = 0.6
+"""Share of its weight that a set loses whose things may all be none."""
+KINDS = 5.0
+"""Two kinds of shape lie this many times further apart than each spreads; one normal spread cut in half gives 2.7."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +33,12 @@ class CountSet:
     """Things left out because the border cuts most of them off."""
     leftover: int
     """Other shapes that stood out and were not counted."""
+    spare: int = 0
+    """Those of them that are as large as the counted ones."""
+    kinds: tuple[int, int] | None = None
+    """Sizes of two kinds of shape among the counted things."""
+    hit: float = 1.0
+    """Overlap of the thing that was pointed at with the box around it."""
     layer: str = ""
     dark: bool = False
 
@@ -54,20 +46,15 @@ class CountSet:
     def items(self) -> tuple[Item, ...]:
         return tuple(item for family in self.families for item in family.items)
 
+    @property
+    def shaky(self) -> int:
+        """Counted things that may be none."""
+        return sum(item.shaky for item in self.items)
 
-def families(items: list[Item]) -> list[Family]:
-    """Group alike shapes, the largest family first; the shape with most alike ones starts each family."""
-    left = list(items)
-    found = []
-    while left:
-        table = features(left)
-        near = np.linalg.norm(table[:, None] - table[None], axis=2) <= ALIKE
-        areas = np.array([item.area for item in left])
-        core = int(np.argmax(near.sum(axis=1) + 1e-6 * areas / areas.max()))
-        members = near[core]
-        found.append(Family(tuple(item for item, inside in zip(left, members, strict=True) if inside)))
-        left = [item for item, inside in zip(left, members, strict=True) if not inside]
-    return sorted(found, key=lambda family: -len(family.items))
+    @property
+    def merged(self) -> int:
+        """Things that may be hidden in piles."""
+        return sum(item.extra for item in self.items)
 
 
 def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint: Hint, touching: bool,
@@ -86,19 +73,78 @@ def build(items: list[Item], edges: NDArray[np.float32], *, texture: float, hint
         The set, or None if nothing is left.
     """
     whole = sum(item.area for item in items) + specks
+    if touching:
+        items = separated(items, edges, hint)
     kept, cut = without_cut(items)
     if not kept:
         return None
-    if touching:
-        kept = separated(kept, edges, hint)
-    chosen = _belonging(families(kept), hint)
+    groups = families(kept)
+    chosen = _belonging(groups, hint)
+    others = [item for family in groups if all(family is not one for one in chosen) for item in family.items]
+    chosen, others = _with_odd_ones(chosen, others)
     counted = [item for family in chosen for item in family.items]
     purity = sum(item.area for item in counted) / max(whole, 1e-9)
     sharp = np.array([item.edge / (item.edge + 2 * texture + 3) for item in counted])
     score = honest * _score(chosen, counted, sharp, min(purity, 1.0), edges.size)
-    score *= explained(counted, edges, texture)
+    score *= explained(counted, edges, texture) * (1 - DOUBTED * float(np.mean([item.shaky for item in counted])))
+    base = max(chosen, key=lambda family: len(family.items))
     return CountSet(families=tuple(chosen), score=score, purity=min(purity, 1.0), sharpness=float(sharp.mean()),
-                    cut=cut, leftover=len(kept) - len(counted), layer=layer, dark=dark)
+                    cut=cut, leftover=len(others), spare=as_large(others, counted, base), layer=layer, dark=dark,
+                    kinds=None if hint.anything else _sizes(two_kinds(counted)))
+
+
+def _sizes(kinds: tuple[bool, ...] | None) -> tuple[int, int] | None:
+    """How many are of each of two kinds, the larger first."""
+    if kinds is None:
+        return None
+    few, many = sorted((sum(kinds), len(kinds) - sum(kinds)))
+    return (many, few)
+
+
+def _with_odd_ones(chosen: list[Family], others: list[Item]) -> tuple[list[Family], list[Item]]:
+    """Take in what has the area, thickness and edges of the largest family but another outline: a bent pin."""
+    base = max(chosen, key=lambda family: len(family.items))
+    if len(base.items) < 3:
+        return chosen, others
+    thick = float(np.median([item.thickness for item in base.items]))
+    edge = float(np.median([item.edge for item in base.items]))
+    odd = [item for item in others if 0.75 < item.area / base.area < 1.3 and item.edge > 0.7 * edge
+           and thick and 0.75 < item.thickness / thick < 1.3]
+    if not odd:
+        return chosen, others
+    taken = [replace(item, shaky=True) for item in odd]
+    return [*chosen, Family(tuple(taken))], [item for item in others if not any(item is one for one in odd)]
+
+
+def as_large(others: list[Item], counted: list[Item], base: Family) -> int:
+    """How many of the shapes that were left out are as large and as clear as those counted, and could be such things.
+
+    A plate or a label beside them has another thickness, so its size alone does not make it one of them.
+    """
+    areas = [item.area for item in counted]
+    low, high = 0.6 * min(areas), 1.7 * max(areas)
+    edge = 0.5 * float(np.median([item.edge for item in counted]))
+    return sum(low < item.area < high and item.edge > edge and float(misfit([item], base)[0]) < 3.5 for item in others)
+
+
+def two_kinds(items: list[Item]) -> tuple[bool, ...] | None:
+    """Which of two kinds of compact shape each item is; None if they are of one kind.
+
+    Things of one kind spread evenly in each trait; two kinds leave a gap many times wider than either spreads. Long
+    things are left out: screws of two lengths are still screws.
+    """
+    sound = np.array([not (i.cut or i.part or i.shaky) and i.aspect < 2 for i in items], dtype=bool)
+    if sound.sum() < 6 or sound.mean() < 0.8:
+        return None
+    for trait, least in ((np.log([i.aspect for i in items]), 0.02), (np.array([i.solidity for i in items]), 0.01),
+                         (np.array([i.fill for i in items]), 0.01)):
+        order = np.sort(trait[sound])
+        side = int(np.argmax(np.diff(order)[1:-1])) + 2
+        low, high = order[:side], order[side:]
+        within = float(np.sqrt((low.var() * len(low) + high.var() * len(high)) / len(order))) + least
+        if high.mean() - low.mean() > KINDS * within and high[0] - low[-1] > 2 * within:
+            return tuple(bool(value >= high[0]) for value in trait)
+    return None
 
 
 def _score(chosen: list[Family], counted: list[Item], sharp: NDArray[np.float64], purity: float,
@@ -122,51 +168,6 @@ def explained(counted: list[Item], edges: NDArray[np.float32], texture: float) -
     cv2.drawContours(covered, [item.contour for item in counted], -1, 1, 5)
     share = float(strong[covered > 0].sum() / max(float(strong.sum()), 1e-6))
     return float(0.3 + 0.7 * share**0.5)
-
-
-def without_cut(items: list[Item]) -> tuple[list[Item], int]:
-    """Leave out what the border of the picture cuts to less than 60 % of its like; count how many."""
-    whole = [item for item in items if not item.cut]
-    if not whole:
-        return items, 0
-    usual = float(np.median([item.area for item in whole]))
-    kept = [item for item in items if not item.cut or 0.6 * usual <= item.area <= 2.5 * usual]
-    return kept, len(items) - len(kept)
-
-
-def separated(items: list[Item], edges: NDArray[np.float32], hint: Hint) -> list[Item]:
-    """Cut those shapes that are several touching ones."""
-    groups = families(items)
-    base = next((g for g in groups if len(g.items) >= 2 and np.mean([i.solidity for i in g.items]) > 0.88), None)
-    if base is not None and hint.round and np.mean([i.solidity for i in base.items]) < 0.93:
-        base = None
-    single = [item for item in items if item.solidity > 0.93]
-    if base is None and single and hint.round:
-        base = families(single)[0]
-    result = []
-    for item in items:
-        if base is not None and item in base.items:
-            result.append(item)
-            continue
-        if item.solidity > 0.93 and (base is None or item.area < 1.6 * base.area):
-            result.append(item)
-            continue
-        result += parts_like(item, edges, base)
-    return result
-
-
-def parts_like(item: Item, edges: NDArray[np.float32], base: Family | None) -> list[Item]:
-    """The parts of a shape if they are more like things of their own than the whole is, else the shape."""
-    parts = split(item, edges)
-    if len(parts) < 2:
-        return [item]
-    areas = np.array([part.area for part in parts])
-    solid = float(np.mean([part.solidity for part in parts]))
-    if base is not None:
-        fits = np.mean((areas > 0.5 * base.area) & (areas < 1.7 * base.area))
-        return parts if fits >= 0.75 and item.area > 1.35 * base.area else [item]
-    even = float(areas.std() / areas.mean()) < 0.35
-    return parts if even and solid > item.solidity + 0.04 else [item]
 
 
 def _belonging(groups: list[Family], hint: Hint) -> list[Family]:

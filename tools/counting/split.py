@@ -11,20 +11,61 @@ from tools.counting.items import Item, filled, item_of
 NECK = 0.8
 """Two bodies are apart if the way from one to the other is this much narrower than the smaller of them."""
 STEPS = 14
+DEEP, APART = 0.75, 1.4
+"""Of discs of one radius: least depth of a centre, and least distance of two, in radii. Two discs that share a quarter
+of their diameter lie 1.5 radii apart, and the way between them is 0.66 radii deep."""
 
 
-def split(item: Item, edges: NDArray[np.float32]) -> list[Item]:
+def split(item: Item, edges: NDArray[np.float32], *, neck: float = NECK) -> list[Item]:
     """Cut a shape at its necks.
 
     Args:
         item: One shape.
         edges: (H, W) steepness of the picture, for the features of the parts.
+        neck: How much narrower the way between two bodies must be than the smaller one.
     Returns:
         The parts, or the item itself if it has no neck.
     Source: bodies from the levels of the distance transform (Vincent and Soille 1991), the rest to the nearest body.
     """
-    mask, (x, y) = filled(item)
-    bodies = _bodies(np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)))
+    mask, corner = filled(item)
+    return _grown(mask, _bodies(np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)), neck), item,
+                  edges, corner)
+
+
+def discs(item: Item, edges: NDArray[np.float32], *, radius: float) -> list[Item]:
+    """Cut a pile of round things of one radius, px, that may lie over each other by a quarter.
+
+    Source: peaks of the distance transform as seeds (Vincent and Soille 1991), deepest first, none closer than
+        `APART` radii to another.
+    """
+    mask, corner = filled(item)
+    depth = np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5))
+    rows, columns = np.nonzero(depth >= max(DEEP * radius, 2.0))
+    order = np.argsort(-depth[rows, columns], kind="stable")
+    seeds = np.zeros(depth.shape, dtype=np.int32)
+    taken = np.zeros(depth.shape, dtype=np.uint8)
+    for i in order:
+        if not taken[rows[i], columns[i]]:
+            seeds[rows[i], columns[i]] = seeds.max() + 1
+            cv2.circle(taken, (int(columns[i]), int(rows[i])), max(1, round(APART * radius)), 1, -1)
+    return _grown(mask, seeds, item, edges, corner)
+
+
+def by_holes(item: Item, edges: NDArray[np.float32], *, area: float) -> list[Item]:
+    """Cut a pile of things that have one hole each, of about `area` px2: each hole is one thing."""
+    mask, corner = filled(item)
+    seeds = np.zeros(mask.shape, dtype=np.int32)
+    for hole in item.holes:
+        if 0.3 * area < cv2.contourArea(hole) < 2 * area:
+            x, y = np.round(hole.reshape(-1, 2).mean(axis=0)).astype(int) - corner
+            seeds[y, x] = seeds.max() + 1
+    return _grown(mask, seeds, item, edges, corner)
+
+
+def _grown(mask: NDArray[np.bool_], bodies: NDArray[np.int32], item: Item, edges: NDArray[np.float32],
+           corner: tuple[int, int]) -> list[Item]:
+    """Give every pixel of a mask to its nearest body; the parts, or the item itself if there is but one body."""
+    x, y = corner
     if bodies.max() < 2:
         return [item]
     _, nearest = cv2.distanceTransformWithLabels((bodies == 0).astype(np.uint8), cv2.DIST_L2, 5,
@@ -58,7 +99,7 @@ class _Body:
     """Already among the final bodies; only marks the place."""
 
 
-def _bodies(depth: NDArray[np.float32]) -> NDArray[np.int32]:
+def _bodies(depth: NDArray[np.float32], neck: float) -> NDArray[np.int32]:
     """(H, W) int32: bodies numbered from 1, 0 elsewhere.
 
     Going from deep to shallow levels, every new island is a body. Where islands meet, the smaller stays a body of its
@@ -82,7 +123,7 @@ def _bodies(depth: NDArray[np.float32]) -> NDArray[np.int32]:
             elif len(inside) == 1:
                 inside[0].cells = cells
             else:
-                _meet(inside, level, alive, done)
+                _meet(inside, level, neck, alive, done)
     final = [body for body in done + alive if not body.settled and body.peak >= max(0.45 * deepest, 2.0)]
     numbered = np.zeros(depth.shape, dtype=np.int32)
     for number, body in enumerate(final, start=1):
@@ -90,11 +131,11 @@ def _bodies(depth: NDArray[np.float32]) -> NDArray[np.int32]:
     return numbered
 
 
-def _meet(inside: list[_Body], level: float, alive: list[_Body], done: list[_Body]) -> None:
+def _meet(inside: list[_Body], level: float, neck: float, alive: list[_Body], done: list[_Body]) -> None:
     """Islands have become one: those that are no bodies of their own are given up, the others are finished."""
     inside.sort(key=lambda body: (-body.settled, -body.peak))
     first, others = inside[0], inside[1:]
-    own = [body for body in others if level <= NECK * body.peak and not body.settled]
+    own = [body for body in others if level <= neck * body.peak and not body.settled]
     for body in others:
         alive.remove(body)
     done += own

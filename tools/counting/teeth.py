@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import Mask
+from tools.counting.families import Family, families
 from tools.counting.items import Item, filled, items_of
-from tools.counting.sets import CountSet, Family, families
+from tools.counting.sets import CountSet
 
 LEAST = 6.0
 """Smallest tooth, px2."""

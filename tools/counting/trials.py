@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import Box, Mask, RgbImage
-from tools.counting.channels import Layer, colour_masks, layers, levels
+from tools.counting.channels import Layer, by_neighbourhood, colour_masks, layers, levels
 from tools.counting.items import steepness
 
 SMALLEST = 10.0
@@ -42,6 +42,8 @@ class Scene:
 
     light: NDArray[np.float32]
     """(H, W) brightness."""
+    colours: RgbImage
+    """(H, W, 3) uint8, the picture itself."""
     edges: NDArray[np.float32]
     """(H, W) steepness."""
     texture: float
@@ -70,7 +72,21 @@ def look(pixels: RgbImage, *, polarity: str, skip: tuple[Box, ...] = ()) -> Scen
     trials = [trial for mask, name, dark in _masks(seen, pixels, polarity)
               if (trial := _trial(mask & ~blocked, name, dark, edges, texture)) is not None]
     trials.sort(key=lambda trial: -trial.rough)
-    return Scene(light=seen[0].values, edges=edges, texture=texture, trials=tuple(trials))
+    for trial in _leaders(trials):
+        layer = next(one for one in seen if one.name == trial.layer)
+        mask = by_neighbourhood(layer.values, trial.mask, dark=trial.dark)
+        if mask is not None and (found := _trial(mask & ~blocked, "near", trial.dark, edges, texture)) is not None:
+            trials.append(found)
+    trials.sort(key=lambda trial: -trial.rough)
+    return Scene(light=seen[0].values, colours=pixels, edges=edges, texture=texture, trials=tuple(trials))
+
+
+def _leaders(trials: list[Trial]) -> list[Trial]:
+    """The best trial of each polarity of the brightness, with and without uneven light taken out."""
+    ways = [("light", False), ("light", True), ("flat", False), ("flat", True)]
+    found = [next((t for t in trials if (t.layer, t.dark) == way), None) for way in ways]
+    best = max((t.rough for t in trials), default=0.0)
+    return [t for t in found if t is not None and t.rough > 0.4 * best]
 
 
 def finalists(trials: tuple[Trial, ...]) -> list[Trial]:

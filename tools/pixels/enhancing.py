@@ -143,7 +143,8 @@ def deglare(pixels: RgbImage) -> RgbImage:
     knee = np.minimum(np.maximum(_light(pixels) + rise, top), 250.0).astype(np.float32)
 
     def change(part: NDArray[np.uint8], field: Field) -> Field:
-        bright = part.max(axis=2).astype(np.float32)
+        # Of brightness, not of the largest channel: a yellow part is no reflection.
+        bright = grey(part).astype(np.float32)
         pressed = np.where(bright > field, field + 0.3 * (bright - field), bright)
         return np.asarray(part * (pressed / np.maximum(bright, 1.0))[..., None], dtype=np.float32)
 

@@ -1,0 +1,38 @@
+"""What the pictures of the tools that look share: a photograph, labels, a file below 60 kB."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kenpin.contracts.view import RgbImage
+
+ROOT = Path(__file__).parents[2]
+REAL = ROOT / "bench/suites/second/images/real"
+WHERE = ROOT / "docs/pictures/tools"
+MOST = 60_000
+"""Bytes."""
+
+
+def photograph(name: str, width: int = 640) -> RgbImage:
+    """One of the bundled photographs, reduced to `width`."""
+    pixels = cv2.cvtColor(cv2.imread(str(REAL / name)), cv2.COLOR_BGR2RGB)
+    height = round(pixels.shape[0] * width / pixels.shape[1])
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def labelled(pixels: RgbImage, text: str) -> RgbImage:
+    """A copy with a line of text on a strip at the top."""
+    out = cv2.copyMakeBorder(pixels, 22, 0, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+    cv2.putText(out, text, (5, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.asarray(out, dtype=np.uint8)
+
+
+def save(pixels: RgbImage, tool: str) -> None:
+    """Write `docs/pictures/tools/TOOL.webp`, as good as fits."""
+    WHERE.mkdir(parents=True, exist_ok=True)
+    for quality in (85, 70, 55, 40):
+        data = cv2.imencode(".webp", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
+        if data.size < MOST:
+            break
+    (WHERE / f"{tool}.webp").write_bytes(data.tobytes())

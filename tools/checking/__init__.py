@@ -1,0 +1,1 @@
+"""How `check_image` judges a picture: what its result says, the limits, and one function an aspect."""
