@@ -80,7 +80,7 @@ def _tell_findings(job: Job, done: Done, types: tuple[str, ...]) -> None:
             items=[_item(job, p) for p in asked[:SHOWN]],
             more=max(0, len(asked) - SHOWN),
         )
-    elif done.result["decided"]:
+    elif done.result["clear"]:
         job.tell("detect.clean", step=done.step, place=place, types=[job.word(t) for t in types])
     else:
         job.tell("detect.none_undecided", step=done.step, place=place, types=[job.word(t) for t in types])
@@ -91,6 +91,8 @@ def _tell_findings(job: Job, done: Done, types: tuple[str, ...]) -> None:
         job.tell("detect.weak", step=done.step, count=len(weak), items=[_item(job, p) for p in weak[:2]])
     if not done.result["decided"]:
         job.tell("detect.undecided", step=done.step, code=str(done.result["reason_code"]), reason=done.result["reason"])
+    elif not asked and not done.result["clear"]:
+        job.tell("detect.undecided", step=done.step, code=str(done.result["doubt_code"]), reason=done.result["doubt"])
 
 
 def _item(job: Job, place: Place) -> dict[str, Any]:

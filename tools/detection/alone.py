@@ -7,10 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import Box, RgbImage
-from tools.detection.blind import Found, Search, search
+from tools.detection.blind import Found, Search, channels, search
+from tools.detection.field import Field
 from tools.detection.gate import Evenness
 from tools.detection.outcome import Inspection, Region
+from tools.detection.ranking import ranking
 from tools.detection.shapes import outline
+from tools.detection.spots import cut
 
 WORK_AREA = 2_000_000
 """Larger pictures are searched at this many pixels."""
@@ -18,6 +21,8 @@ SMALLEST = 48
 UNLIKE, DRIFT = 0.25, 0.6
 """Limits of `Evenness` for a surface that counts as even; drawn textures have at most 0.1 and 0.3, machined parts with
 edges and shadows at least 0.4 and 0.8."""
+SHADED, UNKNOWN = 0.06, 99.0
+"""Share by which large areas of one even surface may differ in brightness beyond a lamp's; what could not be measured."""
 CROWD = 15
 
 
@@ -32,10 +37,11 @@ def reduced(pixels: RgbImage, area: int = WORK_AREA) -> tuple[RgbImage, float]:
 
 
 def gate(found: Search) -> tuple[bool, str]:
-    """Whether finding nothing means that nothing is there, and the key of the reason."""
+    """Whether what stands out can be told from the surface's own structure, and the key of the reason."""
     even: Evenness = found.even
     broken = (("clipped", even.clipped > 0.3), ("empty", even.rough < 0.45), ("blurred", even.fine < 0.5),
-              ("structured", found.sorted.border or even.unlike > UNLIKE or even.drift > DRIFT or even.seen < 0.5),
+              ("structured", found.sorted.border or even.unlike > UNLIKE or even.drift > DRIFT or even.seen < 0.5
+               or SHADED < even.shaded < UNKNOWN),
               ("too_many", len(found.found) > CROWD))
     for code, holds in broken:
         if holds:
@@ -47,6 +53,20 @@ def gate(found: Search) -> tuple[bool, str]:
     if found.sorted.belongs:
         return True, "marks_left_out"
     return True, "plain_surface" if even.rough < 3 else "textured_even"
+
+
+def doubt(found: Search) -> str:
+    """Key of the reason why there may be more than was found; empty if nothing else is there.
+
+    Only a surface that fills the picture, carries nothing and is even by every measure is beyond doubt: a hole too few,
+    a broken-off corner or a wrong letter look as regular as the right ones.
+    """
+    decided, code = gate(found)
+    if not decided:
+        return code
+    reasons = (("marks", bool(found.sorted.belongs)), ("part_shape", found.ground is not None),
+               ("too_small", found.even.patchy >= UNKNOWN), ("shaded", found.shades > 0))
+    return next((key for key, holds in reasons if holds), found.even.doubt)
 
 
 def scaled(region: Region, factor: float, picture: tuple[int, ...]) -> Region:
@@ -87,12 +107,28 @@ def inspect_alone(pixels: RgbImage) -> Inspection:
     small, factor = reduced(pixels)
     if min(small.shape[:2]) < SMALLEST:
         heat = np.zeros(small.shape[:2], np.float32)
-        return Inspection((), heat, 0.0, False, "too_small", "none", 0, "too small to say")
+        return Inspection((), heat, 0.0, False, "too_small", "none", 0, "too small to say",
+                          clear=False, doubt="too_small")
     result = search(small)
     decided, code = gate(result)
+    unsure = doubt(result)
     regions = tuple(scaled(region_of(f), factor, pixels.shape) for f in result.found)
     peak = float(result.heat.max())
     score = max([r.score for r in regions], default=min(0.49, 0.5 * peak))
     surface = "even texture" if result.even.rough >= 3 else "plain"
-    return Inspection(regions, result.heat, score, decided, code, "none", 0,
-                      surface if decided else "structured" if code in {"structured", "too_many"} else code)
+    return Inspection(regions, heat_of(small, result, decided=decided), score, decided, code, "none", 0,
+                      surface if decided else "structured" if code in {"structured", "too_many"} else code,
+                      clear=not unsure, doubt=unsure)
+
+
+def heat_of(pixels: RgbImage, result: Search, *, decided: bool) -> Field:
+    """(H, W) float32 ranking of the pixels; where findings are trusted, theirs lie above 1 and all others below."""
+    fields = channels(pixels, np.zeros(pixels.shape[:2], bool)) if result.ground else result.fields
+    ranked, _ = ranking(pixels, fields)
+    if not decided:
+        return ranked
+    np.minimum(ranked, np.float32(0.99), out=ranked)
+    for found in result.found:
+        area = cut(ranked, found.spot.box)
+        area[found.spot.mask] = np.maximum(area[found.spot.mask], np.float32(max(found.spot.strength, 1.0)))
+    return ranked
