@@ -1,0 +1,160 @@
+"""A surface cell by cell: brightness, colour and texture of each, and how unlike its own surface any part of it is.
+
+A surface is even if no group of cells stands out from the others, and if the means of large areas differ no more than
+the means of small ones let expect. Wear, stains and changes of texture break one or the other.
+
+Source: variance of block means under stationarity; robust z-scores; iteratively reweighted least squares.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from kenpin.contracts.view import Mask
+from tools.detection.field import DARK, Field
+
+ACROSS = 40
+"""Cells along the longer side."""
+SMALLEST = 8
+"""Side of a cell, px."""
+POOLS = (1, 2, 4, 8)
+"""Sides of the groups of cells that are compared, cells."""
+CALM = 0.15
+"""Grey levels that count as no contrast."""
+LEAST = {"mean": 0.002, "sum": 0.002, "fine": 0.03, "mid": 0.03, "aniso": 0.03, "diag": 0.03, "red": 0.06, "blue": 0.06}
+"""Smallest deviation between cells that is believed: below it 8-bit rounding shows."""
+WIDTHS = (1, 3, 9, 25)
+"""Of bands of rows and columns, px."""
+LEAST_BAND = 0.08
+"""Smallest deviation between bands that is believed, grey levels."""
+TEXTURE = ("fine", "mid", "aniso", "diag")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What was measured in each cell, (h, w) float32 each, and which cells count."""
+
+    maps: dict[str, Field]
+    known: Mask
+    side: float
+    """Of a cell, px."""
+
+
+def _average(array: Field, size: tuple[int, int]) -> Field:
+    return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _gap(field: Field, across: int, down: int) -> Field:
+    """Absolute difference of each pixel and one `across` and `down` from it; the borders repeat."""
+    height, width = field.shape
+    moved = cv2.copyMakeBorder(field, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return cv2.absdiff(field, moved[1 + down:1 + down + height, 1 + across:1 + across + width])
+
+
+def cells_of(grey: Field, fields: tuple[Field, Field, Field], covered: Mask) -> Cells:
+    """Measure the cells of a surface.
+
+    Args:
+        grey: (H, W) float32 grey levels as they are.
+        fields: Brightness and two colour differences without light, (H, W) float32 each.
+        covered: (H, W) bool, what does not count: findings, what belongs there, background.
+    """
+    bright, red, blue = fields
+    height, width = grey.shape
+    side = max(float(SMALLEST), max(height, width) / ACROSS)
+    size = (max(4, round(width / side)), max(4, round(height / side)))
+    soft = cv2.GaussianBlur(bright, (0, 0), 0.7)
+    band = cv2.absdiff(cv2.GaussianBlur(bright, (0, 0), 1.5), cv2.GaussianBlur(bright, (0, 0), 4.0))
+
+    def contrast(values: Field) -> Field:
+        return np.log(_average(values, size) + np.float32(CALM))
+
+    mean = _average(grey, size)
+    maps = {"mean": np.log(mean + DARK), "sum": mean / max(float(np.median(mean)), 1.0),
+            "fine": contrast(np.abs(cv2.Laplacian(soft, cv2.CV_32F))), "mid": contrast(band),
+            "aniso": contrast(_gap(bright, 1, 0)) - contrast(_gap(bright, 0, 1)),
+            "diag": contrast(_gap(bright, 1, 1)) - contrast(_gap(bright, -1, 1)),
+            "red": _average(red, size), "blue": _average(blue, size)}
+    open_share = _average((~covered).astype(np.float32), size)
+    return Cells(maps, np.asarray(open_share > 0.6), side)
+
+
+def levelled(values: Field, known: Mask) -> NDArray[np.float64]:
+    """`values` without a surface of second degree, which a lamp or a lens may cause; most known cells decide it."""
+    ys, xs = np.mgrid[-1:1:complex(values.shape[0]), -1:1:complex(values.shape[1])]
+    terms = np.stack([xs**i * ys**j for i in range(3) for j in range(3 - i)], axis=-1).reshape(-1, 6)
+    target, counts = values.reshape(-1).astype(np.float64), known.reshape(-1).astype(np.float64)
+    weights, rest = counts, target
+    for _ in range(8):
+        scaled = terms * weights[:, None]
+        rest = target - terms @ np.linalg.solve(scaled.T @ terms + 1e-9 * np.eye(6), scaled.T @ target)
+        usual = 1.4826 * float(np.median(np.abs(rest[counts > 0]))) + 1e-6
+        weights = counts * (np.clip(1 - (rest / usual / 5) ** 2, 0, 1) ** 2 + 1e-3)
+    return np.asarray(rest.reshape(values.shape))
+
+
+def deviation(values: NDArray[np.float64]) -> float:
+    """Standard deviation that the middle half of the values suggests."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much one measure differs over a surface."""
+
+    out: float
+    """Largest distance of a group of cells from the middle one, in robust deviations of such groups."""
+    wide: float
+    """Deviation of the means of large groups over what small groups let expect if they were independent."""
+    large: float
+    """Standard deviation of the largest groups' means, in the measure's own unit."""
+
+
+def spread_of(values: Field, known: Mask, least: float) -> Spread:
+    """Compare groups of cells of one measure."""
+    rest = levelled(values, known)
+    base = max(deviation(rest[known]), least)
+    counted = known.astype(np.float64)
+    out, wide, large = 0.0, 0.0, 0.0
+    for pool in POOLS:
+        share = cv2.blur(counted, (pool, pool), borderType=cv2.BORDER_CONSTANT)
+        total = cv2.blur(rest * counted, (pool, pool), borderType=cv2.BORDER_CONSTANT)
+        full = share > 0.5
+        if np.count_nonzero(full) < 10:
+            continue
+        means = total[full] / share[full]
+        means = means - np.median(means)
+        if pool > 1:
+            out = max(out, float(np.abs(means).max()) / max(deviation(means), base / pool))
+        if pool == 2:
+            # Long grains make neighbouring cells alike; what pairs of cells show is what large groups are held against.
+            base = max(base, 2 * deviation(means))
+        if pool > 2:
+            wide = max(wide, float(means.std()) * pool / base)
+        large = float(means.std())
+    return Spread(out, wide, large)
+
+
+def banding(bright: Field, covered: Mask) -> float:
+    """How far any band of rows or columns lies from the others, in robust deviations: streaks, strips, lost threads.
+
+    Args:
+        bright: (H, W) float32 flattened surface.
+        covered: (H, W) bool, what does not count.
+    """
+    open_ = (~covered).astype(np.float32)
+    worst = 0.0
+    for axis in (0, 1):
+        count = open_.sum(axis=axis)
+        profile = (bright * open_).sum(axis=axis)[count > 0.3 * open_.shape[axis]]
+        count = count[count > 0.3 * open_.shape[axis]]
+        for width in WIDTHS:
+            if len(profile) < 8 * width:
+                break
+            kernel = np.ones(width)
+            means = np.convolve(profile, kernel, "valid") / np.convolve(count, kernel, "valid")
+            means = means - np.median(means)
+            worst = max(worst, float(np.abs(means).max()) / max(deviation(means), LEAST_BAND))
+    return worst
