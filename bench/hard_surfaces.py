@@ -1,7 +1,6 @@
 """Drawn surfaces made to be passed by mistake: faint, soft, cut by the border, all over, repeated, masked, degraded.
 
-Every picture of `FAULTY` shows something that a person would reject; every picture of `FINE` is good. The contrast of a
-fault follows the texture, so that it stays visible to a person and hard for statistics.
+The contrast of a fault follows the texture, so that it stays visible to a person and hard for statistics.
 """
 
 from collections.abc import Callable
@@ -245,12 +244,21 @@ CAMERAS: dict[str, Callable[[Rgb, Rng], Rgb]] = {
 """What happens between the surface and the file."""
 
 
-def picture(name: str, seed: int, *, fault: str | None = None, camera: str = "plain") -> Rgb:
-    """A surface with one fault or none, (h, w, 3) uint8; every other one is unevenly lit."""
+def picture(name: str, seed: int, *, fault: str | None = None, camera: str = "plain", strength: float = 1.0) -> Rgb:
+    """A surface with one fault or none, (h, w, 3) uint8; every other one is unevenly lit.
+
+    Args:
+        name: Of the texture.
+        seed: Picks everything that is drawn by chance.
+        fault: One of `FAULTS`.
+        camera: One of `CAMERAS`.
+        strength: Factor on all that the fault changes.
+    """
     rng = np.random.default_rng([seed, TEXTURES.index(name), sum(map(ord, (fault or "") + camera))])
     grey = texture(name, rng, shape=SHAPE)
     if fault:
-        grey = np.asarray(FAULTS[fault](grey, rng, grains(grey)), np.float32)
+        changed = np.asarray(FAULTS[fault](grey, rng, grains(grey)), np.float32)
+        grey = np.asarray(grey + strength * (changed - grey), np.float32)
     if seed % 2:
         grey = _lit(grey, rng)
     tint = np.asarray(rng.uniform(0.94, 1.0, 3), np.float32)
