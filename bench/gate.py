@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python bench/gate.py --seeds 2 [--start 10] [--data DIR] [--strengths 0.25 0.5 1 2]
 
-A picture counts as `ok` if the tool reports nothing and says that nothing else is there, as `ng` if it reports something
-and can tell it from the surface's own structure, and as open otherwise. `DIR` holds `manifest.jsonl` in the format of
-`kenpin benchmark`; its `inspect` and `texture` records are read, those of a package only where that is installed.
+A picture counts as `ok` if the tool reports nothing and says that nothing else is there, as `ng` if it reports
+something and can tell it from the surface's own structure, and as open otherwise. `DIR` holds `manifest.jsonl` in the
+format of `kenpin benchmark`; its `inspect` and `texture` records are read, those of a package where it is installed.
 """
 
 import argparse
@@ -97,7 +97,8 @@ def packaged(name: str) -> Path | None:
     """A file inside an installed package."""
     top, rest = name.split("/", 1)
     spec = importlib.util.find_spec(top)
-    return Path(next(iter(spec.submodule_search_locations))) / rest if spec and spec.submodule_search_locations else None
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(places[0]) / rest if places else None
 
 
 def interval(hits: int, of: int) -> str:

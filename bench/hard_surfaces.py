@@ -79,7 +79,8 @@ def border_blob(grey: Field, rng: Rng, sd: float) -> Field:
     side = int(rng.integers(4))
     x = (0.0, grey.shape[1] - 1.0, rng.uniform(0, grey.shape[1]), rng.uniform(0, grey.shape[1]))[side]
     y = (rng.uniform(0, grey.shape[0]), rng.uniform(0, grey.shape[0]), 0.0, grey.shape[0] - 1.0)[side]
-    mask = _disc(grey.shape, (float(x), float(y)), (rng.uniform(12, 60), rng.uniform(8, 40)), float(rng.uniform(0.5, 12)))
+    axes, soft = (rng.uniform(12, 60), rng.uniform(8, 40)), float(rng.uniform(0.5, 12))
+    mask = _disc(grey.shape, (float(x), float(y)), axes, soft)
     return grey - mask * np.float32(max(14.0, 2.5 * sd))
 
 
@@ -140,14 +141,16 @@ def scoured(grey: Field, rng: Rng, sd: float) -> Field:
     out = grey.copy()
     for _ in range(int(rng.integers(25, 80))):
         shift = np.array([rng.uniform(-300, 300), rng.uniform(-220, 220)])
-        out -= _stroke(grey.shape, _points(rng, float(rng.uniform(60, 250)), 0) + shift, 1) * np.float32(max(12, 3 * sd))
+        points = _points(rng, float(rng.uniform(60, 250)), 0) + shift
+        out -= _stroke(grey.shape, points, 1) * np.float32(max(12, 3 * sd))
     return out
 
 
 def equal_pits(grey: Field, rng: Rng, sd: float) -> Field:
     """Pits of one size at equal steps, as a machine leaves them."""
     out, count, radius = grey.copy(), int(rng.integers(3, 8)), float(rng.uniform(5, 12))
-    start, step = np.array([rng.uniform(80, 160), rng.uniform(80, 380)]), np.array([rng.uniform(40, 65), rng.uniform(-8, 8)])
+    start = np.array([rng.uniform(80, 160), rng.uniform(80, 380)])
+    step = np.array([rng.uniform(40, 65), rng.uniform(-8, 8)])
     for i in range(count):
         x, y = start + i * step
         out -= _disc(grey.shape, (float(x), float(y)), (radius, radius), 0.6) * np.float32(max(22, 5 * sd))
@@ -160,7 +163,8 @@ def chatter(grey: Field, rng: Rng, sd: float) -> Field:
     angle, period = rng.uniform(0, np.pi), rng.uniform(9, 25)
     wave = np.sin(2 * np.pi * (np.cos(angle) * x + np.sin(angle) * y) / period)
     centre = (float(rng.uniform(0.3, 0.7) * grey.shape[1]), float(rng.uniform(0.3, 0.7) * grey.shape[0]))
-    return grey + wave * _disc(grey.shape, centre, (rng.uniform(80, 160), rng.uniform(60, 120)), 15) * np.float32(max(5, sd))
+    mask = _disc(grey.shape, centre, (rng.uniform(80, 160), rng.uniform(60, 120)), 15)
+    return grey + wave * mask * np.float32(max(5, sd))
 
 
 def crazed(grey: Field, rng: Rng, sd: float) -> Field:
@@ -214,7 +218,8 @@ def _lit(grey: Field, rng: Rng) -> Field:
     """Under a lamp beside the middle."""
     y, x = np.mgrid[:grey.shape[0], :grey.shape[1]].astype(np.float32)
     side = max(grey.shape)
-    away = ((x - rng.uniform(0.3, 0.7) * grey.shape[1]) ** 2 + (y - rng.uniform(0.3, 0.7) * grey.shape[0]) ** 2) / side**2
+    x0, y0 = rng.uniform(0.3, 0.7) * grey.shape[1], rng.uniform(0.3, 0.7) * grey.shape[0]
+    away = ((x - x0) ** 2 + (y - y0) ** 2) / side**2
     return grey * (1 - np.float32(rng.uniform(0.2, 0.6)) * away)
 
 

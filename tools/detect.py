@@ -175,8 +175,8 @@ def _result(seen: Inspection, findings: tuple[DetectFinding, ...], asked: frozen
     return DetectResult(findings=findings, matching=matching, decided=decided, clear=seen.nothing_else,
                         doubt="" if seen.nothing_else else REASONS[seen.doubt or seen.code],
                         doubt_code="" if seen.nothing_else else seen.doubt or seen.code,
-                        reason=REASONS[code], reason_code=code, mode=seen.mode, samples=seen.samples, score=round(score, 4),
-                        surface=seen.surface)
+                        reason=REASONS[code], reason_code=code, mode=seen.mode, samples=seen.samples,
+                        score=round(score, 4), surface=seen.surface)
 
 
 def run(bench: Workbench, args: DetectArgs) -> Report:

@@ -22,7 +22,7 @@ UNLIKE, DRIFT = 0.25, 0.6
 """Limits of `Evenness` for a surface that counts as even; drawn textures have at most 0.1 and 0.3, machined parts with
 edges and shadows at least 0.4 and 0.8."""
 SHADED, UNKNOWN = 0.06, 99.0
-"""Share by which large areas of one even surface may differ in brightness beyond a lamp's; what could not be measured."""
+"""Share by which large areas of an even surface may differ in brightness beyond a lamp's; what was not measured."""
 CROWD = 15
 
 

@@ -50,7 +50,7 @@ def _gap(field: Field, across: int, down: int) -> Field:
     """Absolute difference of each pixel and one `across` and `down` from it; the borders repeat."""
     height, width = field.shape
     moved = cv2.copyMakeBorder(field, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    return cv2.absdiff(field, moved[1 + down:1 + down + height, 1 + across:1 + across + width])
+    return np.asarray(cv2.absdiff(field, moved[1 + down:1 + down + height, 1 + across:1 + across + width]), np.float32)
 
 
 def cells_of(grey: Field, fields: tuple[Field, Field, Field], covered: Mask) -> Cells:
@@ -69,7 +69,7 @@ def cells_of(grey: Field, fields: tuple[Field, Field, Field], covered: Mask) -> 
     band = cv2.absdiff(cv2.GaussianBlur(bright, (0, 0), 1.5), cv2.GaussianBlur(bright, (0, 0), 4.0))
 
     def contrast(values: Field) -> Field:
-        return np.log(_average(values, size) + np.float32(CALM))
+        return np.asarray(np.log(_average(values, size) + np.float32(CALM)), np.float32)
 
     mean = _average(grey, size)
     maps = {"mean": np.log(mean + DARK), "sum": mean / max(float(np.median(mean)), 1.0),

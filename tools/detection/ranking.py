@@ -69,7 +69,7 @@ def unlikeness(features: Patches) -> Field:
     near = (np.abs(rows[:, None] - rows[keys]) <= APART) & (np.abs(cols[:, None] - cols[keys]) <= APART)
     apart[near] = np.inf
     least = np.partition(apart, NEAREST - 1, axis=1)[:, :NEAREST]
-    return np.sqrt(np.maximum(least, 0)).mean(axis=1).reshape(height, width).astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(least, 0)).mean(axis=1).reshape(height, width), np.float32)
 
 
 def _along(field: Field, direction: tuple[float, float]) -> Field:
@@ -83,7 +83,7 @@ def _along(field: Field, direction: tuple[float, float]) -> Field:
 
 
 def ridges(field: Field, levels: int) -> Field:
-    """(H, W) float32: the strongest line through each pixel over what its direction usually shows, there and overall."""
+    """(H, W) float32: the strongest line at each pixel over what its direction usually shows, around and overall."""
     best = np.zeros(field.shape, np.float32)
     level = field
     for _ in range(levels):
