@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import Mask
-from tools.detection.field import DARK, Field
+from tools.detection.field import DARK, Field, powers
 
 ACROSS = 40
 """Cells along the longer side."""
@@ -83,21 +83,25 @@ def cells_of(grey: Field, fields: tuple[Field, Field, Field], covered: Mask) -> 
 
 def levelled(values: Field, known: Mask) -> NDArray[np.float64]:
     """`values` without a surface of second degree, which a lamp or a lens may cause; most known cells decide it."""
-    ys, xs = np.mgrid[-1:1:complex(values.shape[0]), -1:1:complex(values.shape[1])]
-    terms = np.stack([xs**i * ys**j for i in range(3) for j in range(3 - i)], axis=-1).reshape(-1, 6)
+    terms = powers(values.shape[0], values.shape[1], 2)
     target, counts = values.reshape(-1).astype(np.float64), known.reshape(-1).astype(np.float64)
     weights, rest = counts, target
-    for _ in range(8):
+    for _ in range(5):
         scaled = terms * weights[:, None]
         rest = target - terms @ np.linalg.solve(scaled.T @ terms + 1e-9 * np.eye(6), scaled.T @ target)
-        usual = 1.4826 * float(np.median(np.abs(rest[counts > 0]))) + 1e-6
+        usual = 1.4826 * _middle(np.abs(rest[counts > 0])) + 1e-6
         weights = counts * (np.clip(1 - (rest / usual / 5) ** 2, 0, 1) ** 2 + 1e-3)
     return np.asarray(rest.reshape(values.shape))
 
 
+def _middle(values: NDArray[np.float64]) -> float:
+    """The upper one of the middle values."""
+    return float(np.partition(values, values.size // 2)[values.size // 2])
+
+
 def deviation(values: NDArray[np.float64]) -> float:
     """Standard deviation that the middle half of the values suggests."""
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    return 1.4826 * _middle(np.abs(values - _middle(values)))
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ def spread_of(values: Field, known: Mask, least: float) -> Spread:
         if np.count_nonzero(full) < 10:
             continue
         means = total[full] / share[full]
-        means = means - np.median(means)
+        means = means - _middle(means)
         if pool > 1:
             out = max(out, float(np.abs(means).max()) / max(deviation(means), base / pool))
         if pool == 2:
@@ -137,15 +141,17 @@ def spread_of(values: Field, known: Mask, least: float) -> Spread:
     return Spread(out, wide, large)
 
 
-def banding(bright: Field, covered: Mask) -> float:
-    """How far any band of rows or columns lies from the others, in robust deviations: streaks, strips, lost threads.
+def banding(bright: Field, covered: Mask) -> tuple[float, float]:
+    """How far any band of rows or columns, and any along the border, lies from the others, in robust deviations.
+
+    Streaks, strips and lost threads show there.
 
     Args:
         bright: (H, W) float32 flattened surface.
         covered: (H, W) bool, what does not count.
     """
     open_ = (~covered).astype(np.float32)
-    worst = 0.0
+    worst, edge = 0.0, 0.0
     for axis in (0, 1):
         count = open_.sum(axis=axis)
         profile = (bright * open_).sum(axis=axis)[count > 0.3 * open_.shape[axis]]
@@ -155,6 +161,8 @@ def banding(bright: Field, covered: Mask) -> float:
                 break
             kernel = np.ones(width)
             means = np.convolve(profile, kernel, "valid") / np.convolve(count, kernel, "valid")
-            means = means - np.median(means)
-            worst = max(worst, float(np.abs(means).max()) / max(deviation(means), LEAST_BAND))
-    return worst
+            means = means - _middle(means)
+            usual = max(deviation(means), LEAST_BAND)
+            worst = max(worst, float(np.abs(means).max()) / usual)
+            edge = max(edge, float(max(abs(means[0]), abs(means[-1]))) / usual)
+    return worst, edge

@@ -13,11 +13,11 @@ from kenpin.contracts.view import Mask
 from tools.detection.cells import LEAST, TEXTURE, banding, cells_of, spread_of
 from tools.detection.field import Field, grid
 
-LIMITS = {"patchy": 5.0, "sloped": 2.0, "shaded": 0.005, "spotted": 8.0, "tinted": 5.0, "banded": 6.5, "linked": 350.0,
+LIMITS = {"patchy": 5.0, "sloped": 1.6, "shaded": 0.005, "spotted": 8.0, "tinted": 5.0, "banded": 6.5, "edged": 4.5, "linked": 350.0,
           "littered": 250.0, "faint": 0.75, "unlike": 0.15, "drift": 0.3}
 """What clean even surfaces stay below: about the 95th percentile of each over 206 drawn ones, plain and degraded."""
 CODES = {"shaded": ("shaded", "spotted", "tinted"), "uneven": ("patchy", "sloped", "unlike", "drift"),
-         "faint": ("banded", "linked", "littered", "faint")}
+         "faint": ("banded", "edged", "linked", "littered", "faint")}
 """Reasons to doubt, and the measures that give them."""
 LINKED = 0.2
 """Evidence over the threshold's from which pixels count towards one faint line."""
@@ -51,6 +51,8 @@ class Evenness:
     """The same for colour."""
     banded: float = 99.0
     """How far any band of rows or columns stands out."""
+    edged: float = 99.0
+    """The same for bands along the border, where chance has few places to play."""
     linked: float = 99.0
     """Largest sum of weak evidence for lines that hangs together, in px at the threshold."""
     littered: float = 99.0
@@ -89,13 +91,14 @@ def evenness(grey: Field, fields: tuple[Field, Field, Field], covered: Mask, out
     if unlike >= 9 or np.count_nonzero(cells.known) < 60:
         return plain
     spreads = {name: spread_of(values, cells.known, LEAST[name]) for name, values in cells.maps.items()}
+    banded, edged = banding(fields[0], covered)
     linked, littered = _linked(np.where(covered, np.float32(0), lines))
     return Evenness(
         unlike, drift, rough, fine, share, clipped,
         patchy=max(spreads[name].out for name in TEXTURE), sloped=max(spreads[name].wide for name in TEXTURE),
         shaded=min(spreads["mean"].large, spreads["sum"].large),
         spotted=min(spreads["mean"].out, spreads["sum"].out),
-        tinted=max(spreads[name].out for name in ("red", "blue")), banded=banding(fields[0], covered),
+        tinted=max(spreads[name].out for name in ("red", "blue")), banded=banded, edged=edged,
         linked=linked, littered=littered, faint=float(np.where(covered, 0, heat).max()))
 
 
