@@ -6,24 +6,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from kenpin.contracts.verdict import DefectType
 from kenpin.contracts.view import Box, RgbImage
-from tools.detection.blind import Found, Search, channels, search
+from tools.detection.blind import Found, Search, channels, local_search, search
 from tools.detection.field import Field
-from tools.detection.gate import Evenness
+from tools.detection.gate import DRIFT, UNLIKE, Evenness
 from tools.detection.outcome import Inspection, Region
 from tools.detection.ranking import ranking
-from tools.detection.shapes import outline
-from tools.detection.spots import cut
+from tools.detection.shapes import outline, shape_of
+from tools.detection.spots import Spot, components, cut, grown, painted
 
 WORK_AREA = 2_000_000
 """Larger pictures are searched at this many pixels."""
 SMALLEST = 48
-UNLIKE, DRIFT = 0.25, 0.6
-"""Limits of `Evenness` for a surface that counts as even; drawn textures have at most 0.1 and 0.3, machined parts with
-edges and shadows at least 0.4 and 0.8."""
 SHADED, UNKNOWN = 0.06, 99.0
 """Share by which large areas of an even surface may differ in brightness beyond a lamp's; what was not measured."""
 CROWD = 15
+SHOWN, HALF, POINTED = 0.95, 0.7, 2
+"""Rank from which an area is shown although nothing is decided, the share of it that draws the area, and how many."""
 
 
 def reduced(pixels: RgbImage, area: int = WORK_AREA) -> tuple[RgbImage, float]:
@@ -112,13 +112,44 @@ def inspect_alone(pixels: RgbImage) -> Inspection:
     result = search(small)
     decided, code = gate(result)
     unsure = doubt(result)
-    regions = tuple(scaled(region_of(f), factor, pixels.shape) for f in result.found)
-    peak = float(result.heat.max())
-    score = max([r.score for r in regions], default=min(0.49, 0.5 * peak))
+    heat = heat_of(small, result, decided=decided)
+    shown = result.found if decided else (*result.found, *pointed(small, heat, result.found))
+    regions = tuple(scaled(region_of(f), factor, pixels.shape) for f in shown)
+    peak = 0.5 * float(heat.max())
+    # Where nothing can be told from structure, the ranking says more about the whole than the regions do.
+    score = max((r.score for r in regions), default=min(0.49, peak)) if decided else float(np.clip(peak, 0, 1))
     surface = "even texture" if result.even.rough >= 3 else "plain"
-    return Inspection(regions, heat_of(small, result, decided=decided), score, decided, code, "none", 0,
+    return Inspection(regions, heat, score, decided, code, "none", 0,
                       surface if decided else "structured" if code in {"structured", "too_many"} else code,
                       clear=not unsure, doubt=unsure)
+
+
+def pointed(pixels: RgbImage, ranked: Field, known: tuple[Found, ...]) -> list[Found]:
+    """What the ranking points at and the search did not report: for a person to look at, where nothing is decided.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        ranked: (H, W) float32, as `ranking` gives it.
+        known: What the search found.
+    """
+    taken = painted([f.spot for f in known], ranked.shape, margin=6)
+    areas = [a for a in components(ranked >= SHOWN * HALF, ranked, SHOWN) if not cut(taken, a[0])[a[1]].any()]
+    shown = []
+    for box, mask, peak in areas[:POINTED]:
+        wide = grown(box, 48, ranked.shape)
+        inside = np.zeros((wide[3] - wide[1], wide[2] - wide[0]), bool)
+        dx, dy = box[0] - wide[0], box[1] - wide[1]
+        inside[dy:dy + mask.shape[0], dx:dx + mask.shape[1]] = mask
+        near = local_search(np.ascontiguousarray(cut(pixels, wide)), inside, 9) if min(inside.shape) >= SMALLEST else []
+        best = max(near, key=lambda f: f.spot.strength * f.spot.area, default=None)
+        if best is None:
+            spot = Spot(box, mask, contrast=0.0, strength=max(peak, 1.0))
+            shown.append(Found(spot, shape_of(spot), DefectType.OTHER, 0.3))
+            continue
+        x0, y0, x1, y1 = best.spot.box
+        moved = (x0 + wide[0], y0 + wide[1], x1 + wide[0], y1 + wide[1])
+        shown.append(replace(best, spot=replace(best.spot, box=moved, strength=max(peak, 1.0))))
+    return shown
 
 
 def heat_of(pixels: RgbImage, result: Search, *, decided: bool) -> Field:

@@ -201,5 +201,5 @@ def search(pixels: RgbImage) -> Search:
         region = cut(heat, spot.box)
         region[spot.mask] = np.maximum(region[spot.mask], spot.strength)
     covered = hidden | painted(spots, raw.shape, margin=4)
-    even = evenness(raw, fields, covered, outside, heat, lines)
+    even = evenness(raw, fields, covered, outside, heat, lines, structured=bool(ground or first.belongs))
     return Search(_described(spots, fields), heat, even, first, ground, fields, len(strong_enough) - len(whole))

@@ -38,8 +38,6 @@ class Cells:
 
     maps: dict[str, Field]
     known: Mask
-    side: float
-    """Of a cell, px."""
 
 
 def _average(array: Field, size: tuple[int, int]) -> Field:
@@ -53,32 +51,35 @@ def _gap(field: Field, across: int, down: int) -> Field:
     return np.asarray(cv2.absdiff(field, moved[1 + down:1 + down + height, 1 + across:1 + across + width]), np.float32)
 
 
-def cells_of(grey: Field, fields: tuple[Field, Field, Field], covered: Mask) -> Cells:
+def cells_of(grey: Field, fields: tuple[Field, Field, Field], covered: Mask, *, light_only: bool = False) -> Cells:
     """Measure the cells of a surface.
 
     Args:
         grey: (H, W) float32 grey levels as they are.
         fields: Brightness and two colour differences without light, (H, W) float32 each.
         covered: (H, W) bool, what does not count: findings, what belongs there, background.
+        light_only: Leave out texture and colour, which take most of the time.
     """
     bright, red, blue = fields
     height, width = grey.shape
     side = max(float(SMALLEST), max(height, width) / ACROSS)
     size = (max(4, round(width / side)), max(4, round(height / side)))
+    mean = _average(grey, size)
+    maps = {"mean": np.log(mean + DARK), "sum": mean / max(float(np.median(mean)), 1.0)}
+    known = np.asarray(_average((~covered).astype(np.float32), size) > 0.6)
+    if light_only:
+        return Cells(maps, known)
     soft = cv2.GaussianBlur(bright, (0, 0), 0.7)
     band = cv2.absdiff(cv2.GaussianBlur(bright, (0, 0), 1.5), cv2.GaussianBlur(bright, (0, 0), 4.0))
 
     def contrast(values: Field) -> Field:
         return np.asarray(np.log(_average(values, size) + np.float32(CALM)), np.float32)
 
-    mean = _average(grey, size)
-    maps = {"mean": np.log(mean + DARK), "sum": mean / max(float(np.median(mean)), 1.0),
-            "fine": contrast(np.abs(cv2.Laplacian(soft, cv2.CV_32F))), "mid": contrast(band),
+    maps |= {"fine": contrast(np.abs(cv2.Laplacian(soft, cv2.CV_32F))), "mid": contrast(band),
             "aniso": contrast(_gap(bright, 1, 0)) - contrast(_gap(bright, 0, 1)),
             "diag": contrast(_gap(bright, 1, 1)) - contrast(_gap(bright, -1, 1)),
             "red": _average(red, size), "blue": _average(blue, size)}
-    open_share = _average((~covered).astype(np.float32), size)
-    return Cells(maps, np.asarray(open_share > 0.6), side)
+    return Cells(maps, known)
 
 
 def levelled(values: Field, known: Mask) -> NDArray[np.float64]:

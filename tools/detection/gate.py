@@ -4,7 +4,7 @@ The gate only says yes where every measure stays within what clean even surfaces
 to two of a hundred drawn clean surfaces exceed (`bench/gate.py`); what lies beyond is not called a defect, but doubted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,7 +15,10 @@ from tools.detection.field import Field, grid
 
 LIMITS = {"patchy": 5.0, "sloped": 1.6, "shaded": 0.005, "spotted": 8.0, "tinted": 5.0, "banded": 6.5, "edged": 4.5, "linked": 350.0,
           "littered": 250.0, "faint": 0.75, "unlike": 0.15, "drift": 0.3}
-"""What clean even surfaces stay below: about the 95th percentile of each over 206 drawn ones, plain and degraded."""
+"""What clean even surfaces stay below: about the 95th percentile over 206 drawn ones, plain and degraded."""
+UNLIKE, DRIFT = 0.25, 0.6
+"""Limits for a surface on which findings can be told from structure; drawn textures have at most 0.1 and 0.3, machined
+parts with edges and shadows at least 0.4 and 0.8."""
 CODES = {"shaded": ("shaded", "spotted", "tinted"), "uneven": ("patchy", "sloped", "unlike", "drift"),
          "faint": ("banded", "edged", "linked", "littered", "faint")}
 """Reasons to doubt, and the measures that give them."""
@@ -69,7 +72,7 @@ class Evenness:
 
 
 def evenness(grey: Field, fields: tuple[Field, Field, Field], covered: Mask, outside: Mask,
-             heat: Field, lines: Field) -> Evenness:
+             heat: Field, lines: Field, *, structured: bool = False) -> Evenness:
     """Compare the parts of a surface.
 
     Args:
@@ -79,6 +82,7 @@ def evenness(grey: Field, fields: tuple[Field, Field, Field], covered: Mask, out
         outside: (H, W) bool, background, which is not asked about.
         heat: (H, W) float32 evidence over the threshold's.
         lines: The same for lines alone.
+        structured: It is known already that the surface is not beyond doubt, so only its light is looked at.
     """
     visible = np.abs(cv2.Laplacian(grey, cv2.CV_32F))[~covered]
     fine = float(np.mean(np.minimum(visible, 8 * np.median(visible) + 1))) if visible.size else 0.0
@@ -87,17 +91,20 @@ def evenness(grey: Field, fields: tuple[Field, Field, Field], covered: Mask, out
     share = float((~covered).sum() / max((~outside).sum(), 1))
     unlike, drift, rough = _blocks(fields[0], covered)
     plain = Evenness(unlike, drift, rough, fine, share, clipped)
-    cells = cells_of(grey, fields, covered)
-    if unlike >= 9 or np.count_nonzero(cells.known) < 60:
+    told = structured or unlike > UNLIKE or drift > DRIFT
+    cells = cells_of(grey, fields, covered, light_only=told)
+    if np.count_nonzero(cells.known) < 60:
         return plain
     spreads = {name: spread_of(values, cells.known, LEAST[name]) for name, values in cells.maps.items()}
+    shaded = min(spreads["mean"].large, spreads["sum"].large)
+    if told:
+        return replace(plain, shaded=shaded)
     banded, edged = banding(fields[0], covered)
     linked, littered = _linked(np.where(covered, np.float32(0), lines))
     return Evenness(
         unlike, drift, rough, fine, share, clipped,
         patchy=max(spreads[name].out for name in TEXTURE), sloped=max(spreads[name].wide for name in TEXTURE),
-        shaded=min(spreads["mean"].large, spreads["sum"].large),
-        spotted=min(spreads["mean"].out, spreads["sum"].out),
+        shaded=shaded, spotted=min(spreads["mean"].out, spreads["sum"].out),
         tinted=max(spreads[name].out for name in ("red", "blue")), banded=banded, edged=edged,
         linked=linked, littered=littered, faint=float(np.where(covered, 0, heat).max()))
 
