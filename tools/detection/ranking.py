@@ -15,11 +15,11 @@ from tools.detection.backbone import Patches, patches
 from tools.detection.bank import LENGTH, directions, line_sums
 from tools.detection.field import Field
 
-SEEN_AREA = 300_000
-"""At most so many pixels go through the network: 18 ms of one core."""
+SEEN_AREA = 250_000
+"""At most so many pixels go through the network: 15 ms of one core."""
 LARGEST = 2.0
 """Small pictures are enlarged at most so much for the network."""
-KEYS = 400
+KEYS = 300
 """Patches that others are compared with; all of them would cost the square of their number."""
 NEAREST = 3
 APART = 2
