@@ -65,6 +65,13 @@ def test_a_whole_part_before_a_ground_is_not_passed():
     assert not result.clear and (result.findings or not result.decided)
 
 
+def test_a_picture_that_had_to_be_reduced_is_not_passed():
+    """At a third of its size a small pit is gone."""
+    large = cv2.resize(picture("granite", 60), (2700, 2000), interpolation=cv2.INTER_CUBIC)
+    whole = inspect_alone(large)
+    assert not whole.regions and whole.doubt == "reduced"
+
+
 def test_findings_outside_the_box_do_not_make_the_box_clear():
     """A decided finding elsewhere says nothing about a box that shows lettering only."""
     drawn = write_on(draw("brushed_v", 3, defects=("pit",)), "LOT 42-7731", (40, 60))

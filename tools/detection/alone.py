@@ -18,6 +18,8 @@ from tools.detection.spots import Spot, components, cut, grown, painted
 
 WORK_AREA = 2_000_000
 """Larger pictures are searched at this many pixels."""
+MOST_REDUCED = 1.5
+"""Factor beyond which a small defect may have been lost, so that finding nothing means little."""
 SMALLEST = 48
 SHADED, UNKNOWN = 0.06, 99.0
 """Share by which large areas of an even surface may differ in brightness beyond a lamp's; what was not measured."""
@@ -111,9 +113,10 @@ def inspect_alone(pixels: RgbImage) -> Inspection:
                           clear=False, doubt="too_small")
     result = search(small)
     decided, code = gate(result)
-    unsure = doubt(result)
+    unsure = doubt(result) or ("reduced" if factor > MOST_REDUCED else "")
     heat = heat_of(small, result, decided=decided)
-    shown = result.found if decided else (*result.found, *pointed(small, heat, result.found))
+    points = code in {"structured", "too_many", "outline"}
+    shown = (*result.found, *pointed(small, heat, result.found)) if points else result.found
     regions = tuple(scaled(region_of(f), factor, pixels.shape) for f in shown)
     peak = 0.5 * float(heat.max())
     # Where nothing can be told from structure, the ranking says more about the whole than the regions do.

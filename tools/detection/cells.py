@@ -167,5 +167,8 @@ def banding(bright: Field, covered: Mask) -> tuple[float, float]:
             means = means - _middle(means)
             usual = max(deviation(means), LEAST_BAND)
             worst = max(worst, float(np.abs(means).max()) / usual)
-            edge = max(edge, float(max(abs(means[0]), abs(means[-1]))) / usual)
+            # A strip breaks off where light fades: each band is held against what the next two let expect.
+            broken = means[:-2 * width] - 2 * means[width:-width] + means[2 * width:]
+            usual = max(deviation(broken), LEAST_BAND)
+            edge = max(edge, float(max(abs(broken[0]), abs(broken[-1]))) / usual)
     return worst, edge

@@ -29,6 +29,7 @@ REASONS = {
     "shaded": "Brightness or colour changes over the surface more than a lamp explains; register good samples.",
     "uneven": "The texture is not the same all over, so wear cannot be ruled out without good samples.",
     "faint": "There are traces too weak to report and too strong for a clean surface; register good samples.",
+    "reduced": "The picture was searched at reduced size, where small defects vanish; search it part by part.",
     "too_small": "The region is too small to learn what is normal on it; show more of the surface.",
     "few_samples": "There are too few good samples to set a threshold; four or more are needed.",
     "good_samples": "The threshold was set from the good samples.",
