@@ -42,8 +42,8 @@ def gate(found: Search) -> tuple[bool, str]:
     """Whether what stands out can be told from the surface's own structure, and the key of the reason."""
     even: Evenness = found.even
     broken = (("clipped", even.clipped > 0.3), ("empty", even.rough < 0.45), ("blurred", even.fine < 0.5),
-              ("structured", found.sorted.border or found.sorted.machined or even.unlike > UNLIKE or even.drift > DRIFT or even.seen < 0.5
-               or SHADED < even.shaded < UNKNOWN),
+              ("structured", found.sorted.border or found.sorted.machined or even.unlike > UNLIKE
+               or even.drift > DRIFT or even.seen < 0.5 or SHADED < even.shaded < UNKNOWN),
               ("too_many", len(found.found) > CROWD))
     for code, holds in broken:
         if holds:

@@ -13,8 +13,8 @@ from kenpin.contracts.view import Mask
 from tools.detection.cells import LEAST, TEXTURE, banding, cells_of, spread_of
 from tools.detection.field import Field, grid
 
-LIMITS = {"patchy": 5.0, "sloped": 1.6, "shaded": 0.005, "spotted": 8.0, "tinted": 5.0, "banded": 6.5, "edged": 4.5, "linked": 350.0,
-          "littered": 250.0, "faint": 0.75, "unlike": 0.15, "drift": 0.3}
+LIMITS = {"patchy": 5.0, "sloped": 1.6, "shaded": 0.005, "spotted": 8.0, "tinted": 5.0, "banded": 6.5, "edged": 4.5,
+          "linked": 350.0, "littered": 250.0, "faint": 0.75, "unlike": 0.15, "drift": 0.3}
 """What clean even surfaces stay below: about the 95th percentile over 206 drawn ones, plain and degraded."""
 UNLIKE, DRIFT = 0.25, 0.6
 """Limits for a surface on which findings can be told from structure; drawn textures have at most 0.1 and 0.3, machined
