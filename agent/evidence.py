@@ -57,9 +57,14 @@ def open_searches(evidence: Evidence) -> tuple[str, ...]:
     A changed picture (less noise, less glare) may have lost the defect, so a search on it decides nothing by itself.
     """
     done = searches(evidence)
-    sure = [step for step in done if step.result.get("decided") and step.n not in evidence.altered]
+    sure = [step for step in done if _clear(step) and step.n not in evidence.altered]
     left = [step for step in done if step not in sure and not any(covers(other, step) for other in sure)]
-    return tuple(f"search.{'altered' if s.result.get('decided') else 'undecided'}:{s.n}" for s in left)
+    return tuple(f"search.{'altered' if _clear(s) else 'undecided'}:{s.n}" for s in left)
+
+
+def _clear(step: Step) -> bool:
+    """Whether a search without a finding, or without another, means that nothing else is there."""
+    return bool(step.result.get("clear", step.result.get("decided")))
 
 
 def covers(sure: Step, other: Step) -> bool:

@@ -36,6 +36,12 @@ def touches(a: Any, b: Any) -> bool:
     return bool(min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1]))
 
 
+def inside(a: Any, b: Any) -> bool:
+    """Whether the middle of a box lies in another."""
+    x, y = (a[0] + a[2]) / 2, (a[1] + a[3]) / 2
+    return bool(b[0] <= x < b[2] and b[1] <= y < b[3])
+
+
 def drawn(args: argparse.Namespace) -> None:
     """Found rate, tightness, fragments, type and false alarms on drawn surfaces."""
     by_kind: dict[str, list[tuple[bool, float, bool]]] = defaultdict(list)
@@ -52,7 +58,7 @@ def drawn(args: argparse.Namespace) -> None:
                 kind = "clean" if variant is clean else "text"
                 by_texture[name][kind] += 1
                 by_texture[name][f"{kind} false"] += bool(seen.regions)
-                by_texture[name][f"{kind} undecided"] += not seen.decided
+                by_texture[name][f"{kind} undecided"] += not seen.nothing_else
             picks = [DEFECTS[(seed * 3 + i) % len(DEFECTS)] for i in range(3)]
             truth = draw(name, 2000 + seed, defects=tuple(picks), contrast=args.contrast, size=args.size)
             seen = inspect_alone(truth.pixels)
@@ -161,7 +167,8 @@ def surfaces(root: Path) -> dict[str, list[dict[str, Any]]]:
 
 def real(args: argparse.Namespace) -> None:
     """Picture and pixel AUROC, verdict at the own threshold, gate, on real surfaces."""
-    print("surface        good  pictures  picture AUROC  pixel AUROC  ng found  ok flagged  decided  ms")
+    print("surface        good  pictures  picture AUROC  pixel AUROC  ng found  ok flagged  decided  ms  "
+          "hit  best IoU  findings an ng")
     for surface, records in surfaces(args.data).items():
         if args.surface and surface not in args.surface:
             continue
@@ -177,7 +184,7 @@ def row(surface: str, records: list[dict[str, Any]], count: int, root: Path) -> 
     good = tuple(r["rgb"] for r in fine[:count])
     scored = [r for r in records if r["label"] in {"ok", "ng"} and not any(r is f for f in fine[:count])]
     values, masks, flags, decided, spent = [], [], [], [], []
-    scores = []
+    scores, fits, hits, numbers = [], [], [], []
     for record in scored:
         started = time.perf_counter()
         seen = inspect(record["rgb"], good)
@@ -185,6 +192,11 @@ def row(surface: str, records: list[dict[str, Any]], count: int, root: Path) -> 
         scores.append(seen.score)
         flags.append(bool(seen.regions))
         decided.append(seen.decided)
+        if record["boxes"]:
+            pairs = [(r.box, t) for r in seen.regions for t in record["boxes"]]
+            fits.append(max((iou(box, t) for box, t in pairs), default=0.0))
+            hits.append(any(iou(box, t) >= 0.1 or inside(box, t) for box, t in pairs))
+            numbers.append(len(seen.regions))
         if record["boxes"] or record["label"] == "ok":
             small = (seen.heat.shape[1] // 4, seen.heat.shape[0] // 4)
             values.append(cv2.resize(seen.heat, small, interpolation=cv2.INTER_AREA).ravel())
@@ -196,7 +208,8 @@ def row(surface: str, records: list[dict[str, Any]], count: int, root: Path) -> 
     print(f"{surface:14} {count:4} {ng.sum():4}ng {(~ng).sum():2}ok     {auroc(scores, ng):.3f}          "
           f"{pixel:.3f}     {flagged[ng].sum():3}/{ng.sum():<3}    "
           f"{flagged[~ng].sum():3}/{(~ng).sum():<3}     {np.mean(decided):.2f}   "
-          f"{1000 * np.median(spent):.0f}", flush=True)
+          f"{1000 * np.median(spent):.0f}   {sum(hits)}/{len(hits)}  {np.median(fits or [0]):.2f}  "
+          f"{np.mean(numbers or [0]):.1f}", flush=True)
 
 
 def main() -> None:

@@ -57,6 +57,12 @@ class DetectResult(ToolResult):
     matching: tuple[str, ...]
     """Ids of findings that may be of the asked types, look-alikes included; all of them if no type was asked for."""
     decided: bool
+    """Whether the findings can be told from the surface's own structure; without findings, the same as `clear`."""
+    clear: bool
+    """Whether finding nothing, or nothing else, means that nothing else is there. Never true on doubt."""
+    doubt: str
+    """Why not; empty if it does."""
+    doubt_code: str
     reason: str
     reason_code: str
     mode: Literal["none", "few", "good"]
@@ -164,9 +170,13 @@ def _finding(found: Found, name: str, part: Patch, asked: frozenset[DefectType])
 def _result(seen: Inspection, findings: tuple[DetectFinding, ...], asked: frozenset[DefectType],
             score: float) -> DetectResult:
     matching = tuple(f.id for f in findings if f.asked or not asked)
-    return DetectResult(findings=findings, matching=matching, decided=seen.decided, reason=REASONS[seen.code],
-                        reason_code=seen.code, mode=seen.mode, samples=seen.samples, score=round(score, 4),
-                        surface=seen.surface)
+    decided = seen.decided if findings else seen.nothing_else
+    code = seen.code if decided or not seen.doubt else seen.doubt
+    return DetectResult(findings=findings, matching=matching, decided=decided, clear=seen.nothing_else,
+                        doubt="" if seen.nothing_else else REASONS[seen.doubt or seen.code],
+                        doubt_code="" if seen.nothing_else else seen.doubt or seen.code,
+                        reason=REASONS[code], reason_code=code, mode=seen.mode, samples=seen.samples,
+                        score=round(score, 4), surface=seen.surface)
 
 
 def run(bench: Workbench, args: DetectArgs) -> Report:

@@ -97,7 +97,7 @@ def _tell_findings(job: Job, done: Done, types: tuple[str, ...]) -> None:
             items=[_item(job, p) for p in asked[:SHOWN]],
             more=max(0, len(asked) - SHOWN),
         )
-    elif done.result["decided"]:
+    elif done.result["clear"]:
         job.tell("detect.clean", step=done.step, place=place, types=[job.word(t) for t in types])
     else:
         job.tell("detect.none_undecided", step=done.step, place=place, types=[job.word(t) for t in types])
@@ -108,6 +108,11 @@ def _tell_findings(job: Job, done: Done, types: tuple[str, ...]) -> None:
         job.tell("detect.weak", step=done.step, count=len(weak), items=[_item(job, p) for p in weak[:2]])
     if not done.result["decided"]:
         code, reason = str(done.result["reason_code"]), told(done.result, job.lang)
+        job.tell("detect.undecided", step=done.step, code=code, reason=reason)
+    elif not asked and not done.result["clear"]:
+        # What was found may be told from the surface, yet none of it was asked for, and there may be more.
+        code = str(done.result["doubt_code"])
+        reason = told({"reason_code": code, "reason": done.result["doubt"]}, job.lang)
         job.tell("detect.undecided", step=done.step, code=code, reason=reason)
 
 

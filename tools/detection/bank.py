@@ -60,6 +60,7 @@ def line_sums(flat: Steps, stride: int, direction: tuple[float, float]) -> tuple
         offset = round(direction[1] * length) * stride + round(direction[0] * length)
         ahead, behind = max(offset, 0), max(-offset, 0)
         grown = np.empty_like(flat)
+        grown[:behind], grown[len(flat) - ahead:] = 0, 0
         np.add(total[behind: len(flat) - ahead], total[ahead: len(flat) - behind], out=grown[behind: len(flat) - ahead])
         total, length = grown, length * 2
     return round(direction[1] * (LENGTH - 1) / 2) * stride + round(direction[0] * (LENGTH - 1) / 2), total

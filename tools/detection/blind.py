@@ -59,6 +59,10 @@ class Search:
     sorted: Sorted
     ground: Ground | None
     """The part and its background, if the picture shows one before the other."""
+    fields: Channels
+    """Brightness and two colour differences without light."""
+    shades: int
+    """Soft dark or bright areas at the border that were taken for the light's and left out."""
 
 
 def threshold(shape: tuple[int, ...]) -> float:
@@ -96,7 +100,7 @@ def _coloured(spot: Spot, red: Field, blue: Field) -> Spot:
     return replace(spot, colour=difference)
 
 
-def _faint(field: Field, hidden: Mask, limit: float) -> tuple[list[Spot], Field]:
+def _faint(field: Field, hidden: Mask, limit: float) -> tuple[list[Spot], Field, Field]:
     evidence = bank.examine(field, hidden)
     best = evidence.best / limit
     best[hidden] = 0.0
@@ -107,7 +111,7 @@ def _faint(field: Field, hidden: Mask, limit: float) -> tuple[list[Spot], Field]
         line = bool(cut(evidence.line, box)[peak] >= cut(evidence.spot, box)[peak])
         spots += faint_spots(field, box, mask & (shown >= 0.35 * shown[peak]), evidence=best, line=line)
     spots = [s for s in spots if abs(s.contrast) >= FAINTEST]
-    return spots, best
+    return spots, best, evidence.line / limit
 
 
 def _is_shade(field: Field, spot: Spot) -> bool:
@@ -160,7 +164,7 @@ def local_search(pixels: RgbImage, inside: Mask, margin: int) -> list[Found]:
     limit = LOCAL * threshold(bright.shape)
     strong, skirts = _strong(fields, nothing, limit)
     hidden = skirts | painted(strong, bright.shape, margin=4)
-    faint, heat = _faint(filled(bright, hidden), hidden, limit)
+    faint, heat, _ = _faint(filled(bright, hidden), hidden, limit)
     heat[hidden] = 1.0
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin | 1, margin | 1))
     near = cv2.dilate(inside.astype(np.uint8), disc) > 0
@@ -187,14 +191,15 @@ def search(pixels: RgbImage) -> Search:
     hidden = outside | skirts | painted(strong, raw.shape, margin=4)
     for area in first.areas:
         cut(hidden, grown(area, 4, raw.shape))[:] = True
-    faint, heat = _faint(filled(bright, hidden), hidden, limit)
+    faint, heat, lines = _faint(filled(bright, hidden), hidden, limit)
     flaws = list(ground.flaws) if ground else []
     bridges = np.where(painted(first.defects, raw.shape, margin=4), np.float32(1), heat)
-    whole = [s for s in joined(first.defects + faint, bridges) if s.strength >= 1 and not _is_shade(bright, s)]
+    strong_enough = [s for s in joined(first.defects + faint, bridges) if s.strength >= 1]
+    whole = [s for s in strong_enough if not _is_shade(bright, s)]
     spots = [*whole, *flaws][:MOST_FINDINGS]
     for spot in spots:
         region = cut(heat, spot.box)
         region[spot.mask] = np.maximum(region[spot.mask], spot.strength)
     covered = hidden | painted(spots, raw.shape, margin=4)
-    even = evenness(filled(bright, covered), covered, raw, outside)
-    return Search(_described(spots, fields), heat, even, first, ground)
+    even = evenness(raw, fields, covered, outside, heat, lines, structured=bool(ground or first.belongs))
+    return Search(_described(spots, fields), heat, even, first, ground, fields, len(strong_enough) - len(whole))

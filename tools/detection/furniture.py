@@ -21,6 +21,8 @@ class Sorted:
     belongs: list[Spot]
     areas: tuple[Box, ...]
     """Labels, markers and lines of text as a whole."""
+    machined: bool
+    """Clean shapes that repeat, and rings, were among them: holes, slots, screws."""
     border: bool
     """Something as large as a part's silhouette or its background was among them."""
 
@@ -181,7 +183,9 @@ def sort_out(spots: list[Spot], shape: tuple[int, ...]) -> Sorted:
     areas = [spots[i].box for i in marked]
     areas += [bounds([kept[i] for i in line], margin=0.35 * t) for line, t in zip(lines, tall, strict=True)]
     own = {rest[i] for line in lines for i in line} | set(edge) | set(marked)
-    own |= {rest[i] for i in (*rings(known), *repeated(kept, known))}
+    shaped = {rest[i] for i in (*rings(known), *repeated(kept, known))}
+    machined = any(not any(_inside(spots[i].box, area) for area in areas) for i in shaped - own)
+    own |= shaped
     own |= {i for i, s in enumerate(spots) if any(_inside(s.box, area) for area in areas)}
     return Sorted(defects=[s for i, s in enumerate(spots) if i not in own], belongs=[spots[i] for i in sorted(own)],
-                  areas=tuple(areas), border=bool(edge))
+                  areas=tuple(areas), machined=machined, border=bool(edge))

@@ -24,6 +24,12 @@ REASONS = {
     "blurred": "The picture has no fine detail, so a small defect would not show; take a sharp one.",
     "clipped": "Much of the picture is fully bright or fully dark, so defects there cannot be seen.",
     "empty": "The picture shows nothing but one even grey, so it may be no picture of a surface.",
+    "marks": "Lettering, labels or repeated shapes were set apart; only good samples tell whether they are right.",
+    "part_shape": "Nothing stands out on the part, but only good samples tell whether the part itself is whole.",
+    "shaded": "Brightness or colour changes over the surface more than a lamp explains; register good samples.",
+    "uneven": "The texture is not the same all over, so wear cannot be ruled out without good samples.",
+    "faint": "There are traces too weak to report and too strong for a clean surface; register good samples.",
+    "reduced": "The picture was searched at reduced size, where small defects vanish; search it part by part.",
     "too_small": "The region is too small to learn what is normal on it; show more of the surface.",
     "few_samples": "There are too few good samples to set a threshold; four or more are needed.",
     "good_samples": "The threshold was set from the good samples.",
@@ -49,18 +55,29 @@ class Region:
 
 @dataclass(frozen=True)
 class Inspection:
-    """Findings, strongest first, and whether finding nothing means that nothing is there."""
+    """Findings, strongest first, and what they allow to be said."""
 
     regions: tuple[Region, ...]
     heat: Field
-    """(h, w) float32 at the scale that was worked on; 1 is the threshold, or near it."""
+    """(h, w) float32 at the scale that was worked on, higher is less usual; where findings are trusted they lie above
+    1 and all else below, elsewhere it only ranks."""
     score: float
     """0 to 1 for the whole picture, 0.5 at the threshold."""
     decided: bool
+    """Whether what was found can be told from the surface's own structure."""
     code: str
     mode: Mode
     samples: int
     surface: str
+    clear: bool | None = None
+    """Whether nothing else is there; None: as `decided` says."""
+    doubt: str = ""
+    """Key of the reason why not."""
+
+    @property
+    def nothing_else(self) -> bool:
+        """Whether finding nothing, or nothing else, means that nothing else is there."""
+        return self.decided if self.clear is None else self.clear
 
 
 def heat_picture(pixels: RgbImage, heat: Field, *, longest: int = 640) -> RgbImage:
