@@ -1,7 +1,8 @@
 """What a few good samples look like: their patches, and how far a further good picture strays from them.
 
 Source: nearest neighbour among patches of good samples (PatchCore, Roth et al. 2022), with patches whitened by the
-samples' own covariance, and a threshold from leaving one sample out at a time.
+samples' own covariance and mixed with the distance from their mean (Mahalanobis; PaDiM, Defard et al. 2021), and a
+threshold from leaving one sample out at a time.
 """
 
 import hashlib
@@ -11,19 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import RgbImage
-from tools.detection.backbone import Patches, patches
+from tools.detection.backbone import Patches, patches, seen
 from tools.detection.field import Field
+from tools.detection.varied import another_time, variants
 
 LONG_SIDE = 448
 """The longest side of the good samples as the network sees them, px."""
 KEPT = 4000
+"""Patches of good samples that are remembered."""
+SPREAD_FROM = 12000
+"""Patches from which the covariance is taken."""
 FOLDS = 16
-SHRINK = 0.1
+SHRINK = 0.05
+OVERALL = 0.3
+"""Weight of the distance from the mean of all good patches beside that from the nearest one."""
 USUAL_SPREAD, USUAL_WEIGHT = 0.07, 8
 """Spread of the logarithm of good pictures' scores that most surfaces show, and as how many samples it counts."""
 MARGIN = 1.8
@@ -33,11 +39,33 @@ STRANGE = 1.6
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Patches of good samples, whitened, and the scores that good pictures have."""
+class Known:
+    """Patches of good samples, whitened about their mean."""
 
+    mean: NDArray[np.float32]
     whitening: NDArray[np.float32]
     kept: NDArray[np.float32]
+
+    def distances(self, features: Patches) -> Field:
+        """(h, w) float32 distance of each patch from the nearest good one, and from the mean of all."""
+        flat = (features.reshape(-1, features.shape[2]) - self.mean) @ self.whitening
+        square, own = (self.kept**2).sum(axis=1), (flat**2).sum(axis=1)
+        nearest = []
+        for part in np.array_split(flat, max(1, len(flat) // 1024)):
+            apart = part @ self.kept.T
+            apart *= -2
+            apart += square
+            nearest.append(apart.min(axis=1))
+        near = np.sqrt(np.maximum(np.concatenate(nearest) + own, 0))
+        mixed = (1 - OVERALL) * near + OVERALL * np.sqrt(own)
+        return np.asarray(mixed.reshape(features.shape[:2]), np.float32)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is known of good samples, and the scores that good pictures have."""
+
+    known: Known
     factor: float
     """Size at which the network sees pictures, over their own."""
     threshold: float
@@ -45,48 +73,26 @@ class Memory:
     """Median distance of a good sample's patches from the others."""
     samples: int
 
-    def distances(self, features: Patches) -> Field:
-        """(h, w) float32 distance of each patch from the nearest good one."""
-        return _distances(features, self.whitening, self.kept)
+
+def _some(flat: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """A fixed random choice of at most `most` patches, in their order."""
+    if len(flat) <= most:
+        return flat
+    return flat[np.sort(np.random.default_rng(0).permutation(len(flat))[:most])]
 
 
-def _distances(features: Patches, whitening: NDArray[np.float32], kept: NDArray[np.float32]) -> Field:
-    flat = features.reshape(-1, features.shape[2]) @ whitening
-    square = (kept**2).sum(axis=1)
-    nearest = []
-    for part in np.array_split(flat, max(1, len(flat) // 1024)):
-        apart = part @ kept.T
-        apart *= -2
-        apart += square
-        nearest.append(apart.min(axis=1) + (part**2).sum(axis=1))
-    return np.asarray(np.sqrt(np.maximum(np.concatenate(nearest), 0)).reshape(features.shape[:2]), np.float32)
-
-
-def _whitened(samples: list[Patches]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Whitening of the samples' patches, and a fixed random choice of them, whitened."""
+def known_from(samples: list[Patches]) -> Known:
+    """Whitening of the samples' patches, and some of them, whitened."""
     flat = np.concatenate([s.reshape(-1, s.shape[2]) for s in samples])
-    spread = np.cov(flat.T)
+    mean = flat.mean(axis=0)
+    spread = np.cov(_some(flat, SPREAD_FROM).T)
     spread = (1 - SHRINK) * spread + (SHRINK * np.trace(spread) / len(spread) + 1e-6) * np.eye(len(spread))
     values, vectors = np.linalg.eigh(spread)
     whitening = ((vectors / np.sqrt(values)) @ vectors.T).astype(np.float32)
-    if len(flat) > KEPT:
-        flat = flat[np.sort(np.random.default_rng(0).permutation(len(flat))[:KEPT])]
-    return whitening, flat @ whitening
+    return Known(mean, whitening, (_some(flat, KEPT) - mean) @ whitening)
 
 
-def _varied(pixels: RgbImage) -> list[RgbImage]:
-    """A single good sample as it might look another time: other light, turned and shifted a little."""
-    height, width = pixels.shape[:2]
-    varied = []
-    for gain, turn, shift in ((0.9, 0.0, 0.013), (1.08, 2.0, 0.0), (1.0, -2.0, -0.009)):
-        place = cv2.getRotationMatrix2D((width / 2, height / 2), turn, 1.0)
-        place[:, 2] += shift * max(height, width)
-        moved = cv2.warpAffine(pixels, place, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        varied.append(np.clip(moved.astype(np.float32) * gain, 0, 255).round().astype(np.uint8))
-    return varied
-
-
-def _limit(scores: NDArray[np.float64]) -> float:
+def limit_of(scores: NDArray[np.float64]) -> float:
     """Score that a further good picture stays below, from those of a few: mean and spread of their logarithms.
 
     The spread is drawn towards that of most surfaces, since that of a few scores is known badly.
@@ -98,6 +104,17 @@ def _limit(scores: NDArray[np.float64]) -> float:
     return float(np.exp(logs.mean() + MARGIN * spread * np.sqrt(1 + 1 / count)))
 
 
+def left_out(features: list[list[Patches]]) -> list[Field]:
+    """Distances of samples from what is known without them; a few of them if there are many.
+
+    Args:
+        features: For each of two or more samples, those of its variants, the sample itself first.
+    """
+    chosen = np.unique(np.linspace(0, len(features) - 1, min(FOLDS, len(features))).round().astype(int))
+    return [known_from([f for j, of in enumerate(features) if j != i for f in of]).distances(features[i][0])
+            for i in chosen]
+
+
 def learn(good: tuple[RgbImage, ...]) -> Memory:
     """Learn from good samples.
 
@@ -105,19 +122,15 @@ def learn(good: tuple[RgbImage, ...]) -> Memory:
         good: One or more (H, W, 3) uint8 RGB pictures of good pieces, at one scale.
     """
     factor = min(1.0, LONG_SIDE / max(max(g.shape[:2]) for g in good))
-    features = [patches(g, factor) for g in good]
-    whitening, kept = _whitened(features)
+    features = [[patches(v) for v in variants(seen(g, factor), len(good))] for g in good]
+    known = known_from([f for of in features for f in of])
     if len(good) == 1:
-        left_out = [_distances(patches(v, factor), whitening, kept) for v in _varied(good[0])]
+        apart = [known.distances(patches(v)) for v in another_time(seen(good[0], factor))]
     else:
-        left_out = []
-        for i in np.unique(np.linspace(0, len(good) - 1, min(FOLDS, len(good))).round().astype(int)):
-            fold = _whitened([f for j, f in enumerate(features) if j != i])
-            left_out.append(_distances(features[i], *fold))
-    scores = np.array([float(d.max()) for d in left_out])
-    middle = float(np.median([np.median(d) for d in left_out]))
-    return Memory(whitening=whitening, kept=kept, factor=factor, threshold=_limit(scores), middle=middle,
-                  samples=len(good))
+        apart = left_out(features)
+    scores = np.array([float(d.max()) for d in apart])
+    middle = float(np.median([np.median(d) for d in apart]))
+    return Memory(known=known, factor=factor, threshold=limit_of(scores), middle=middle, samples=len(good))
 
 
 _FINGERPRINTS: dict[int, tuple[Any, str]] = {}
