@@ -34,7 +34,8 @@ def heat_of(pixels: RgbImage, memory: Memory) -> tuple[Field, float]:
     height, width = pixels.shape[:2]
     factor = min(memory.factor, float(np.sqrt(SEEN_AREA / (height * width))))
     apart = memory.known.distances(patches(seen(pixels, factor)))
-    return np.asarray(apart / memory.threshold, np.float32), float(np.median(apart)) / max(memory.middle, 1e-6)
+    relative = memory.place.relative(apart)
+    return np.asarray(relative / memory.threshold, np.float32), float(np.median(apart)) / max(memory.middle, 1e-6)
 
 
 def hot_areas(heat: Field) -> list[tuple[Box, Mask, float]]:
