@@ -23,8 +23,10 @@ from tools.detection.varied import another_time, variants
 
 LONG_SIDE = 448
 """The longest side of the good samples as the network sees them, px."""
-KEPT = 4000
-"""Patches of good samples that are remembered."""
+KEPT = (3200, 800)
+"""Patches of good samples that are remembered, at full and at half size."""
+COARSE = 0.5
+"""Weight of the distances at half size, which see large faint areas, beside those at full size."""
 SPREAD_FROM = 12000
 """Patches from which the covariance is taken."""
 FOLDS = 16
@@ -45,8 +47,8 @@ STRANGE = 1.6
 
 
 @dataclass(frozen=True)
-class Known:
-    """Patches of good samples, whitened about their mean."""
+class Cloud:
+    """Patches of good samples at one size, whitened about their mean."""
 
     mean: NDArray[np.float32]
     whitening: NDArray[np.float32]
@@ -65,6 +67,29 @@ class Known:
         near = np.sqrt(np.maximum(np.concatenate(nearest) + own, 0))
         mixed = (1 - OVERALL) * near + OVERALL * np.sqrt(own)
         return np.asarray(mixed.reshape(features.shape[:2]), np.float32)
+
+
+Sizes = tuple[Patches, Patches]
+"""Features of a picture at full and at half size."""
+
+
+def features_of(shown: RgbImage) -> Sizes:
+    """Features of a picture as the network sees it, at that size and at half of it."""
+    return patches(shown), patches(seen(shown, 0.5))
+
+
+@dataclass(frozen=True)
+class Known:
+    """Patches of good samples at full and at half size."""
+
+    fine: Cloud
+    coarse: Cloud
+
+    def distances(self, features: Sizes) -> Field:
+        """(h, w) float32 distance of each cell of the full size from the good samples."""
+        near = self.fine.distances(features[0])
+        far = cv2.resize(self.coarse.distances(features[1]), near.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(near + COARSE * far, np.float32)
 
 
 @dataclass(frozen=True)
@@ -109,15 +134,20 @@ def _some(flat: NDArray[np.float32], most: int) -> NDArray[np.float32]:
     return flat[np.sort(np.random.default_rng(0).permutation(len(flat))[:most])]
 
 
-def known_from(samples: list[Patches]) -> Known:
-    """Whitening of the samples' patches, and some of them, whitened."""
+def _cloud(samples: list[Patches], most: int) -> Cloud:
     flat = np.concatenate([s.reshape(-1, s.shape[2]) for s in samples])
     mean = flat.mean(axis=0)
     spread = np.cov(_some(flat, SPREAD_FROM).T)
     spread = (1 - SHRINK) * spread + (SHRINK * np.trace(spread) / len(spread) + 1e-6) * np.eye(len(spread))
     values, vectors = np.linalg.eigh(spread)
     whitening = ((vectors / np.sqrt(values)) @ vectors.T).astype(np.float32)
-    return Known(mean, whitening, (_some(flat, KEPT) - mean) @ whitening)
+    return Cloud(mean, whitening, (_some(flat, most) - mean) @ whitening)
+
+
+def known_from(samples: list[Sizes]) -> Known:
+    """Whitening of the samples' patches, and some of them, whitened."""
+    fine, coarse = (_cloud([s[i] for s in samples], KEPT[i]) for i in range(2))
+    return Known(fine, coarse)
 
 
 def limit_of(scores: NDArray[np.float64]) -> float:
@@ -132,7 +162,7 @@ def limit_of(scores: NDArray[np.float64]) -> float:
     return float(np.exp(logs.mean() + MARGIN * spread * np.sqrt(1 + FEW / count)))
 
 
-def left_out(features: list[list[Patches]]) -> list[Field]:
+def left_out(features: list[list[Sizes]]) -> list[Field]:
     """Distances of samples from what is known without them; a few of them if there are many.
 
     Args:
@@ -176,10 +206,10 @@ def learn(good: tuple[RgbImage, ...]) -> Memory:
         good: One or more (H, W, 3) uint8 RGB pictures of good pieces, at one scale.
     """
     factor = min(1.0, LONG_SIDE / max(max(g.shape[:2]) for g in good))
-    features = [[patches(v) for v in variants(seen(g, factor), len(good))] for g in good]
+    features = [[features_of(v) for v in variants(seen(g, factor), len(good))] for g in good]
     known = known_from([f for of in features for f in of])
     if len(good) == 1:
-        apart = [known.distances(patches(v)) for v in another_time(seen(good[0], factor))]
+        apart = [known.distances(features_of(v)) for v in another_time(seen(good[0], factor))]
     else:
         apart = left_out(features)
     middle = float(np.median([np.median(d) for d in apart]))

@@ -6,10 +6,10 @@ import numpy as np
 from kenpin.contracts.verdict import DefectType
 from kenpin.contracts.view import Box, Mask, RgbImage
 from tools.detection.alone import polygon, reduced, scaled
-from tools.detection.backbone import patches, seen
+from tools.detection.backbone import seen
 from tools.detection.blind import Found, local_search
 from tools.detection.field import Field
-from tools.detection.memory import STRANGE, Memory, memory_of
+from tools.detection.memory import STRANGE, Memory, features_of, memory_of
 from tools.detection.outcome import Inspection, Region
 from tools.detection.shapes import outline
 from tools.detection.spots import components, cut, grown
@@ -33,7 +33,7 @@ def heat_of(pixels: RgbImage, memory: Memory) -> tuple[Field, float]:
     """Distance of each cell from the good samples over their threshold, and the middle cell's over theirs."""
     height, width = pixels.shape[:2]
     factor = min(memory.factor, float(np.sqrt(SEEN_AREA / (height * width))))
-    apart = memory.known.distances(patches(seen(pixels, factor)))
+    apart = memory.known.distances(features_of(seen(pixels, factor)))
     relative = memory.place.relative(apart)
     return np.asarray(relative / memory.threshold, np.float32), float(np.median(apart)) / max(memory.middle, 1e-6)
 
