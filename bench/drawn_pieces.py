@@ -6,6 +6,7 @@ rust that is normal; pitting). `pasted` puts the same faults on real textures.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -86,7 +87,7 @@ def _crack(grey: Field, rng: Rng) -> Faulty:
     points = np.cumsum(steps, axis=0)
     points = np.round((points - points.mean(axis=0) + (cx, cy)) * 16).astype(np.int32)
     mask = np.zeros(shape, np.float32)
-    for a, b in zip(points[:-1], points[1:], strict=True):
+    for a, b in pairwise(points):
         part = np.zeros(shape, np.float32)
         cv2.line(part, a.tolist(), b.tolist(), 1.0, int(rng.integers(1, 3)), cv2.LINE_AA, 4)
         mask = np.maximum(mask, part * np.float32(rng.uniform(0.45, 1)))

@@ -20,7 +20,7 @@ DECIDING = 4
 """Good samples from which a threshold is trusted."""
 STEEP = 8.0
 """How fast the score leaves 0.5 with the distance over the threshold; good pictures spread by about 0.07."""
-DRAWN = 8
+DRAWN = 4
 """Hot areas, strongest first, whose border is looked for on the pixels."""
 
 
