@@ -96,6 +96,12 @@ def cells() -> Iterator[Surface]:
 
         good = [read(n) for n in chosen[0]]
         yield Surface(f"elpv_{kind}", good[:48], good[48:], [read(n) for n in chosen[1]], placed=False)
+        if kind == "mono":
+            greys = [g.pixels[..., 0].astype(np.float32) for g in good[48:]]
+            half = len(greys) // 2
+            yield Surface("elpv_drawn", good[:48], [pasted(g, i) for i, g in enumerate(greys[:half])],
+                          [pasted(g, half + i, fault=("crack", "blowhole")[i % 2])
+                           for i, g in enumerate(greys[half:])])
 
 
 def figures(surface: Surface, count: int) -> tuple[list[float], str]:

@@ -36,9 +36,9 @@ def test_good_pieces_pass_and_faulty_ones_do_not(desk, name):
     faulty = [part(name, 1000 + i, fault=f) for i, f in enumerate(("crack", "dent", "stain", "dent"))]
     results = [detect(desk, f.pixels, good) for f in faulty]
     assert sum(r.score >= 0.5 for r in results) >= 3
-    for piece, result in zip(faulty, results, strict=True):
+    for drawn, result in zip(faulty, results, strict=True):
         if result.findings:
-            x0, y0, x1, y1 = piece.boxes[0]
+            x0, y0, x1, y1 = drawn.boxes[0]
             a, b, c, d = result.findings[0].box
             assert min(x1, c) > max(x0, a) and min(y1, d) > max(y0, b)
 
