@@ -36,8 +36,8 @@ OVERALL = 0.3
 USUAL_SPREAD, USUAL_WEIGHT = 0.07, 8
 """Spread of the logarithm of good pictures' scores that most surfaces show, and as how many samples it counts."""
 MARGIN, FEW = 1.3, 4
-"""Spreads above the mean of good pictures at which the threshold lies, and how much further with few of them: on nine
-surfaces 9, 6 and 9 % of the good pictures lie above it with 4, 8 and 16 samples."""
+"""Spreads above the mean of good pictures at which the threshold lies, and how much further with few of them: on ten
+surfaces 7, 4 and 8 % of the good pictures lie above it with 4, 8 and 16 samples (bench/detect_good.py)."""
 PLACE_DOUBT = 2
 """As many samples say that all places are alike."""
 SIZE_SLACK = 1.25
