@@ -49,17 +49,26 @@ def grid_size(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
     return width, height
 
 
-def patches(pixels: RgbImage, factor: float) -> Patches:
+def seen(pixels: RgbImage, factor: float) -> RgbImage:
+    """The picture as the network sees it: `factor` times its size, in whole cells.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB. Never written to.
+        factor: Size at which the network sees the picture, over its own.
+    """
+    size = grid_size(pixels.shape, factor)
+    shrinks = size[0] * size[1] < pixels.shape[0] * pixels.shape[1]
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+
+
+def patches(shown: RgbImage) -> Patches:
     """Features of a picture, one vector a cell.
 
     Args:
-        pixels: (H, W, 3) uint8 RGB.
-        factor: Size at which the network sees the picture, over its own.
+        shown: (H, W, 3) uint8 RGB, both sides multiples of `STRIDE`.
     Raises:
         StoreError: The weights are missing or not those that were shipped.
     """
-    size = grid_size(pixels.shape, factor)
-    shown = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
     _, lower, upper = _session().run(None, {"rgb": shown[None].astype(np.float32)})
     parts = [_softened(np.ascontiguousarray(part[0].transpose(1, 2, 0))) for part in (lower, upper)]
     return np.concatenate(parts, axis=2)

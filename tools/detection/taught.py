@@ -6,10 +6,10 @@ import numpy as np
 from kenpin.contracts.verdict import DefectType
 from kenpin.contracts.view import Box, Mask, RgbImage
 from tools.detection.alone import polygon, reduced, scaled
-from tools.detection.backbone import patches
+from tools.detection.backbone import seen
 from tools.detection.blind import Found, local_search
 from tools.detection.field import Field
-from tools.detection.memory import STRANGE, Memory, memory_of
+from tools.detection.memory import STRANGE, Memory, features_of, memory_of
 from tools.detection.outcome import Inspection, Region
 from tools.detection.shapes import outline
 from tools.detection.spots import components, cut, grown
@@ -20,7 +20,7 @@ DECIDING = 4
 """Good samples from which a threshold is trusted."""
 STEEP = 8.0
 """How fast the score leaves 0.5 with the distance over the threshold; good pictures spread by about 0.07."""
-DRAWN = 8
+DRAWN = 4
 """Hot areas, strongest first, whose border is looked for on the pixels."""
 
 
@@ -33,8 +33,9 @@ def heat_of(pixels: RgbImage, memory: Memory) -> tuple[Field, float]:
     """Distance of each cell from the good samples over their threshold, and the middle cell's over theirs."""
     height, width = pixels.shape[:2]
     factor = min(memory.factor, float(np.sqrt(SEEN_AREA / (height * width))))
-    apart = memory.distances(patches(pixels, factor))
-    return np.asarray(apart / memory.threshold, np.float32), float(np.median(apart)) / max(memory.middle, 1e-6)
+    apart = memory.known.distances(features_of(seen(pixels, factor)))
+    relative = memory.place.relative(apart)
+    return np.asarray(relative / memory.threshold, np.float32), float(np.median(apart)) / max(memory.middle, 1e-6)
 
 
 def hot_areas(heat: Field) -> list[tuple[Box, Mask, float]]:
