@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from kenpin.contracts.view import RgbImage
-from tools.detection.backbone import Patches, patches
+from tools.detection.backbone import Patches, patches, seen
 from tools.detection.bank import LENGTH, directions, line_sums
 from tools.detection.field import Field
 
@@ -125,7 +125,7 @@ def ranking(pixels: RgbImage, fields: tuple[Field, Field, Field]) -> tuple[Field
     factor = max(1.0, float(np.sqrt(height * width / MAP_AREA)))
     size = (round(width / factor), round(height / factor))
     small = [cv2.resize(field, size, interpolation=cv2.INTER_AREA) if factor > 1 else field for field in fields]
-    cells = standing(unlikeness(patches(pixels, seen_factor(pixels.shape))))
+    cells = standing(unlikeness(patches(seen(pixels, seen_factor(pixels.shape)))))
     total = 1.5 * damped(cv2.resize(cells, size, interpolation=cv2.INTER_CUBIC))
     sigma = SPREAD * float(np.sqrt(size[0] * size[1] / 500_000))
     lines = standing(np.log(ridges(small[0], 3 if factor < 1.4 else 2) + 0.5))
