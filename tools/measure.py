@@ -20,7 +20,7 @@ from tools.pixels.grey import grey
 from tools.spec import OnView, Region, Report, Scale, Tool, ToolResult, Workbench
 
 Quantity = Literal["length", "width", "height", "diameter", "radius", "area", "perimeter", "angle", "distance", "pitch",
-                   "roundness"]
+                   "roundness", "feret_max", "feret_min", "major_axis", "minor_axis"]
 COVER = 2.0
 """Half width of the 95 % interval in standard deviations."""
 RECTIFIED = 0.02

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.view import Points
+from tools.measuring.polygon import straight_runs
 from tools.measuring.reading import Flatten, Reading, edge_doubt
 from tools.measuring.shape import Shape
 
@@ -24,8 +25,9 @@ def enclosed_angle(shape: Shape, flat: Flatten) -> Reading:
         ToolInputError: It has no two straight sides.
     Source: outline simplified by Douglas and Peucker 1973 (OpenCV approxPolyDP), sides by total least squares.
     """
-    points = flat(shape.contour.points)
-    sides = _sides(points)
+    points = flat(shape.contour.plain)
+    runs = straight_runs(shape.contour.plain, shape.contour.sigma)
+    sides = _sides(points) if runs is None else _longest([_line(points[run]) for run in runs])
     if not sides:
         raise ToolInputError("it has no straight sides; give three points for an angle")
     first = sides[0]
@@ -44,7 +46,7 @@ def enclosed_angle(shape: Shape, flat: Flatten) -> Reading:
         float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),
         float(np.hypot(0.05, np.hypot(*doubt))),
         0,
-        _on_upload(ends, points, shape.contour.points),
+        _on_upload(ends, points, shape.contour.plain),
         "angle that its two longest straight sides enclose",
     )
 
@@ -66,6 +68,10 @@ def _sides(points: Points) -> list[Side]:
         kept = run[round(TRIM * len(run)) : len(run) - round(TRIM * len(run))]
         if len(kept) >= 8:
             sides.append(_line(points[kept]))
+    return _longest(sides)
+
+
+def _longest(sides: list[Side]) -> list[Side]:
     return sorted(sides, key=lambda side: -float(np.ptp(side[0] @ side[1])))
 
 

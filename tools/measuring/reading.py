@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.view import Points
 from tools.measuring import shapes
-from tools.measuring.polygon import sharp_corners
+from tools.measuring.ellipse import fit_ellipse
+from tools.measuring.polygon import Polygon, sharp_corners
 from tools.measuring.shape import Shape
 
 Flatten = Callable[[Points], Points]
@@ -18,6 +19,8 @@ CORRELATED = 4.0
 """Neighbouring contour points share pixels: only every fourth counts as independent."""
 ROUND = 0.9
 """From this circularity on, a thing is measured as a circle."""
+RIGHT = np.sin(np.radians(4.0))
+"""Corners this near to a right angle make a rectangle."""
 
 
 @dataclass(frozen=True)
@@ -98,38 +101,131 @@ def _span(shape: Shape, grow: float) -> float:
     return float(np.hypot(2 * edge_doubt(shape), np.sqrt(2) * _random(shape))) * grow
 
 
-def _back(ends: Points, shape: Shape, plane: Points) -> Points:
+def _random_span(shape: Shape, share: float) -> float:
+    """One sigma of the distance between two opposite edges that a share of the contour has a say in."""
+    return float(np.hypot(2 * edge_doubt(shape), 2 * _random(shape, share)))
+
+
+def _back(ends: Points, original: Points, plane: Points) -> Points:
     """Plane points to original pixels, by the contour points nearest to them (exact where both planes are one)."""
-    if plane is shape.contour.points:
+    if plane is original:
         return ends
     nearest = [int(np.argmin(np.linalg.norm(plane - end, axis=1))) for end in ends]
-    return shape.contour.points[nearest]
+    return original[nearest]
+
+
+def _polygon(shape: Shape) -> Polygon | None:
+    """The polygon that a thing is, in original pixels; None if it has bent sides."""
+    found = sharp_corners(shape.contour.plain, shape.contour.sigma)
+    if found is None or len(found.corners) <= 4:
+        return found
+    # An even curve can pass for many short sides; an ellipse that lies nearer to it is the simpler truth.
+    points = shape.contour.points
+    ellipse = fit_ellipse(points)
+    return None if ellipse is not None and ellipse.scatter < _misfit(found.corners, points) else found
+
+
+def _misfit(corners: Points, points: Points) -> float:
+    """Root mean square distance of contour points from a polygon."""
+    ends = np.roll(corners, -1, axis=0)
+    arm = ends - corners
+    along = ((points[:, None] - corners[None]) * arm).sum(axis=2) / np.maximum((arm**2).sum(axis=1), 1e-9)
+    nearest = corners[None] + np.clip(along, 0, 1)[..., None] * arm
+    return float(np.sqrt((((points[:, None] - nearest) ** 2).sum(axis=2)).min(axis=1).mean()))
+
+
+@dataclass(frozen=True)
+class _Outer:
+    """What the extent of a thing is taken of: true corners of a polygon, else the contour."""
+
+    original: Points
+    plane: Points
+    sigma: float
+    """One standard deviation of a distance between two ends of it, in the plane."""
+    grow: float
+    how: str
+
+
+def _outer(shape: Shape, flat: Flatten) -> _Outer:
+    found = _polygon(shape)
+    original = shape.contour.points if found is None else found.corners
+    plane = flat(original)
+    grow = _scale_of(original, plane)
+    corners = 0.0 if found is None else float(np.sqrt(2)) * found.doubt * grow
+    return _Outer(original, plane, float(np.hypot(_span(shape, grow), corners)), grow,
+                  "" if found is None else ", its corners where its straight sides meet")
+
+
+def _sides_of(outer: _Outer) -> tuple[tuple[float, Points], tuple[float, Points]] | None:
+    """Longer and shorter side of a four-cornered thing with right angles, each the mean of two, with its ends."""
+    plane = outer.plane
+    if not outer.how or len(plane) != 4:
+        return None
+    arms = np.roll(plane, -1, axis=0) - plane
+    size = np.linalg.norm(arms, axis=1)
+    cosines = np.abs((arms * np.roll(arms, -1, axis=0)).sum(axis=1)) / np.maximum(size * np.roll(size, -1), 1e-9)
+    if cosines.max() > RIGHT:
+        return None
+    middles = (plane + np.roll(plane, -1, axis=0)) / 2
+    # Between the middles of two facing sides: what tilts a short side by a little then does not count.
+    spans = [(float(np.linalg.norm(middles[i + 2] - middles[i])), middles[[i, i + 2]]) for i in (0, 1)]
+    spans.sort(key=lambda span: -span[0])
+    return spans[0], spans[1]
 
 
 def _length(shape: Shape, flat: Flatten) -> Reading:
-    plane = flat(shape.contour.points)
-    sigma = _span(shape, _scale_of(shape.contour.points, plane))
-    if shapes.roundness(plane) > ROUND and shapes.moments(plane).elongation < 1.1:
-        value, ends = shapes.feret(plane)
-        return Reading(value, sigma, 1, _back(ends, shape, plane), "largest distance between two points of the edge")
-    box = shapes.extent(plane)
-    return Reading(box.length, sigma, 1, _back(box.ends[:2], shape, plane),
-                   "longer side of the smallest rectangle around it")
+    outer = _outer(shape, flat)
+    if (sides := _sides_of(outer)) is not None:
+        return Reading(sides[0][0], outer.sigma, 1, _back(sides[0][1], outer.original, outer.plane),
+                       "distance between the middles of its two shorter sides")
+    if not outer.how and shapes.roundness(outer.plane) > ROUND and shapes.moments(outer.plane).elongation < 1.1:
+        value, ends = shapes.feret(outer.plane)
+        return Reading(value, outer.sigma, 1, _back(ends, outer.original, outer.plane),
+                       "largest distance between two points of the edge")
+    box = shapes.extent(outer.plane)
+    return Reading(box.length, outer.sigma, 1, _back(box.ends[:2], outer.original, outer.plane),
+                   f"longer side of the smallest rectangle around it{outer.how}")
 
 
 def _width(shape: Shape, flat: Flatten) -> Reading:
-    plane = flat(shape.contour.points)
-    box = shapes.extent(plane)
-    return Reading(box.width, _span(shape, _scale_of(shape.contour.points, plane)), 1,
-                   _back(box.ends[2:], shape, plane), "shorter side of the smallest rectangle around it")
+    outer = _outer(shape, flat)
+    if (sides := _sides_of(outer)) is not None:
+        return Reading(sides[1][0], outer.sigma, 1, _back(sides[1][1], outer.original, outer.plane),
+                       "distance between the middles of its two longer sides")
+    box = shapes.extent(outer.plane)
+    return Reading(box.width, outer.sigma, 1, _back(box.ends[2:], outer.original, outer.plane),
+                   f"shorter side of the smallest rectangle around it{outer.how}")
 
 
 def _height(shape: Shape, flat: Flatten) -> Reading:
-    plane = flat(shape.contour.points)
+    outer = _outer(shape, flat)
+    plane = outer.plane
     top, bottom = plane[int(np.argmin(plane[:, 1]))], plane[int(np.argmax(plane[:, 1]))]
-    low, high = shapes.side_places(plane, np.array([0.0, 1.0]), np.array([1.0, 0.0]))
-    return Reading(high - low, _span(shape, _scale_of(shape.contour.points, plane)), 1,
-                   _back(np.array([top, bottom]), shape, plane), "vertical distance between its top and bottom edge")
+    low, high = top[1], bottom[1]
+    if not outer.how:
+        low, high = shapes.side_places(plane, np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    return Reading(float(high - low), outer.sigma, 1, _back(np.array([top, bottom]), outer.original, plane),
+                   f"vertical distance between its top and bottom edge{outer.how}")
+
+
+def _feret(shape: Shape, flat: Flatten, name: str) -> Reading:
+    outer = _outer(shape, flat)
+    value, ends = shapes.feret(outer.plane) if name == "largest" else shapes.caliper(outer.plane)
+    return Reading(value, outer.sigma, 1, _back(ends, outer.original, outer.plane),
+                   f"{name} distance between two parallel lines that touch it (Feret){outer.how}")
+
+
+def _ellipse(shape: Shape, flat: Flatten, name: str) -> Reading:
+    original = shape.contour.points
+    plane = flat(original)
+    fit = fit_ellipse(plane)
+    if fit is None:
+        raise ToolInputError("no ellipse can be fitted to its edge; measure length and width")
+    grow = _scale_of(original, plane)
+    misfit = fit.scatter / float(np.sqrt(max(1.0, len(plane) / 20)))
+    sigma = float(np.hypot(_random_span(shape, 1.0) * grow, 2 * misfit))
+    value, ends = (fit.major, fit.ends[:2]) if name == "long" else (fit.minor, fit.ends[2:])
+    return Reading(value, sigma, 1, _back(ends, original, plane), f"{name} axis of the ellipse fitted to its edge")
 
 
 def _diameter(shape: Shape, flat: Flatten) -> Reading:
@@ -142,11 +238,11 @@ def _diameter(shape: Shape, flat: Flatten) -> Reading:
         misfit = circle.scatter / np.sqrt(max(1.0, len(plane) / 20))
         arm = np.array([circle.radius, 0.0])
         ends = np.array([circle.centre - arm, circle.centre + arm])
-        return Reading(2 * circle.radius, float(np.hypot(sigma, 2 * misfit)), 1, _back(ends, shape, plane),
+        return Reading(2 * circle.radius, float(np.hypot(sigma, 2 * misfit)), 1, _back(ends, shape.contour.points, plane),
                        "diameter of the circle fitted to its edge")
     value = 2 * float(np.sqrt(body.area / np.pi))
     ends = np.array([body.centre - body.axis * value / 2, body.centre + body.axis * value / 2])
-    return Reading(value, sigma, 1, _back(ends, shape, plane), "diameter of the circle with its area (it is not round)")
+    return Reading(value, sigma, 1, _back(ends, shape.contour.points, plane), "diameter of the circle with its area (it is not round)")
 
 
 def _radius(shape: Shape, flat: Flatten) -> Reading:
@@ -156,27 +252,23 @@ def _radius(shape: Shape, flat: Flatten) -> Reading:
 
 
 def _area(shape: Shape, flat: Flatten) -> Reading:
-    plane = flat(shape.contour.points)
-    grow = _scale_of(shape.contour.points, plane)
-    around = shapes.perimeter(plane)
-    corners = sharp_corners(shape.contour.points)
-    outer = shapes.moments(plane if corners is None else flat(corners)).area
-    value = outer - shape.hole_area * grow**2
-    sigma = around * float(np.hypot(edge_doubt(shape), _random(shape, 1.0))) * grow
-    if shape.hole_area > 0:
-        sigma *= 1.5
-    text = "area inside its edge" + (", without the hole in it" if shape.hole_area > 0 else "")
+    outer = _outer(shape, flat)
+    around, value = shapes.perimeter(outer.plane), shapes.moments(outer.plane).area
+    for hole in shape.holes:
+        inner = flat(hole)
+        value -= shapes.moments(inner).area
+        around += shapes.perimeter(inner)
+    sigma = around * float(np.hypot(edge_doubt(shape), _random(shape, 1.0))) * outer.grow
+    text = f"area inside its edge{outer.how}" + (", without the hole in it" if shape.holes else "")
     return Reading(value, sigma, 2, _thinned(shape.contour.points), text)
 
 
 def _perimeter(shape: Shape, flat: Flatten) -> Reading:
-    corners = sharp_corners(shape.contour.points)
-    plane = flat(shape.contour.points)
-    grow = _scale_of(shape.contour.points, plane)
-    value = shapes.perimeter(plane if corners is None else flat(corners))
-    bent = 0.005 if corners is not None or shapes.roundness(plane) > ROUND else 0.025
-    sigma = float(np.hypot(2 * np.pi * edge_doubt(shape) * grow, bent * value))
-    text = "length of its edge" if corners is None else f"length of its {len(corners)} straight sides"
+    outer = _outer(shape, flat)
+    value = shapes.perimeter(outer.plane)
+    bent = 0.002 if outer.how or shapes.roundness(outer.plane) > ROUND else 0.02
+    sigma = float(np.hypot(2 * np.pi * edge_doubt(shape) * outer.grow, bent * value))
+    text = "length of its edge" if not outer.how else f"length of its {len(outer.original)} straight sides"
     return Reading(value, sigma, 1, _thinned(shape.contour.points), text)
 
 
@@ -200,7 +292,7 @@ def long_axis(shape: Shape, flat: Flatten) -> tuple[NDArray[np.float64], float, 
     ends = np.array([body.centre + reach.min() * body.axis, body.centre + reach.max() * body.axis])
     doubt = np.hypot(0.05 + 0.2 * edge_doubt(shape), 2 * _random(shape)) * _scale_of(shape.contour.points, plane)
     sigma = np.degrees(2 * doubt / max(float(np.ptp(reach)), 1e-9) / (1 - body.elongation**-2))
-    return body.axis, float(sigma), _back(ends, shape, plane)
+    return body.axis, float(sigma), _back(ends, shape.contour.points, plane)
 
 
 def _roundness(shape: Shape, flat: Flatten) -> Reading:
@@ -217,4 +309,8 @@ def _thinned(points: Points) -> Points:
 
 _READERS: dict[str, Callable[[Shape, Flatten], Reading]] = {
     "length": _length, "width": _width, "height": _height, "diameter": _diameter, "radius": _radius, "area": _area,
-    "perimeter": _perimeter, "angle": _angle, "roundness": _roundness}
+    "perimeter": _perimeter, "angle": _angle, "roundness": _roundness, 
+    "feret_max": lambda shape, flat: _feret(shape, flat, "largest"),
+    "feret_min": lambda shape, flat: _feret(shape, flat, "smallest"),
+    "major_axis": lambda shape, flat: _ellipse(shape, flat, "long"),
+    "minor_axis": lambda shape, flat: _ellipse(shape, flat, "short")}
