@@ -11,6 +11,7 @@ from kenpin.contracts.view import Box, Mask, Points
 from tools.measuring import between as pairs
 from tools.measuring.contour import outline
 from tools.measuring.corner import enclosed_angle
+from tools.measuring.features import fitted_distance
 from tools.measuring.frame import Frame, frame, known_region
 from tools.measuring.markers import Marker, find_markers
 from tools.measuring.reading import Reading, read
@@ -36,9 +37,9 @@ class MeasureArgs(OnView):
     to: Annotated[str | None, Field(description="Second id, for a distance or angle between two.")] = None
     points: Annotated[tuple[tuple[float, float], ...], Field(max_length=3, description=(
         "Original pixels. Two: their distance, or the angle of their line. Three: the angle at the second."))] = ()
-    between: Annotated[Literal["centres", "edges", "sides"], Field(description=(
-        "Distance from centre to centre, or from edge to edge; sides: the angle that two sides of one thing "
-        "enclose."))] = "centres"
+    between: Annotated[Literal["centres", "edges", "fitted", "sides"], Field(description=(
+        "Distance from centre to centre of area, or from edge to edge; fitted: of fitted circles and straight sides "
+        "(hole to side, gap of two sides); sides: the angle that two sides of one thing enclose."))] = "centres"
     unit: Annotated[Literal["auto", "px", "mm"], Field(description="auto: mm if the scale is known, else px.")] = "auto"
 
 
@@ -196,7 +197,7 @@ def _of_two(bench: Workbench, args: MeasureArgs, place: Frame) -> Measured:
     if args.quantity == "angle":
         reading = pairs.angle_between(first, second, place.flat)
     elif args.quantity in ("distance", "length"):
-        gap = pairs.edge_distance if args.between == "edges" else pairs.centre_distance
+        gap = {"edges": pairs.edge_distance, "fitted": fitted_distance}.get(args.between, pairs.centre_distance)
         reading = gap(first, second, place.flat)
     else:
         raise ToolInputError(f"{args.quantity} is of one thing; between two there is distance and angle")

@@ -16,6 +16,12 @@ from tools.measuring.segment import Thing
 
 ROUND_CAP = np.pi / 4
 """Share of a square end that a half circle fills."""
+SEEN_END = 4.0
+"""From this width on one can see whether an end is square or round, px."""
+ROUND_END = 0.39
+"""Widths by which a square end of the same area lies beyond the centre of a round one: 1/2 times pi/4."""
+UNSEEN_END = 0.28
+"""One sigma of an end of unknown shape, in widths: so that twice the sigma of both ends is twice `ROUND_END`."""
 MOST_PIXELS = 12000
 """Larger masks are reduced before the path is searched."""
 
@@ -61,6 +67,8 @@ def centre_line(thing: Thing) -> CentreLine | None:
         line = _even(_centred(line, thing, half))
     width, width_doubt = _width(line, thing, half)
     line, caps, doubt = _extended(line, thing, width)
+    if width < SEEN_END:
+        doubt = float(np.hypot(doubt, 2 * ROUND_END * width_doubt))
     whole = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
     return CentreLine(points=line, length=max(whole - sum(caps), 0.0), tip_length=whole, width=width,
                       width_doubt=width_doubt, end_doubt=doubt)
@@ -184,7 +192,8 @@ def _extended(points: Points, thing: Thing, width: float) -> tuple[Points, list[
         tip, filled, blur = _tip(line, thing, width)
         line = np.vstack([line, tip]) if np.linalg.norm(tip - line[-1]) > 0.05 else line
         caps.append(width / 2 * float(np.clip((1 - filled) / (1 - ROUND_CAP), 0, 1)))
-        doubts.append(float(np.hypot(0.3 + blur, 0.2 * width if width < 4 else 0.1 * width)))
+        shape = UNSEEN_END * width if width < SEEN_END else 0.1 * width
+        doubts.append(float(np.hypot(0.2 + blur, shape)))
     return line, caps, float(np.hypot(doubts[0], doubts[1]))
 
 
@@ -206,7 +215,7 @@ def _tip(line: Points, thing: Thing, width: float) -> tuple[Points, float, float
     step = (values[j - 1] - body / 2) / max(values[j - 1] - values[j], 1e-6)
     reach = ahead[j - 1] + min(max(step, 0.0), 1.0) * 0.25
     reach = _settled(line[-1], heading, side, thing, reach, width)
-    filled = ROUND_CAP if width < 4 else _filling(line[-1] + reach * heading, heading, side, thing, width, body)
+    filled = ROUND_CAP if width < SEEN_END else _filling(line[-1] + reach * heading, heading, side, thing, width, body)
     rounded = float(np.clip((1 - filled) / (1 - ROUND_CAP), 0, 1))
     return line[-1:] + (reach + (1 - ROUND_CAP) / 2 * width * rounded) * heading, filled, 0.2
 

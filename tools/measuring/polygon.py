@@ -18,6 +18,16 @@ SAME = np.cos(np.radians(6.0))
 """Neighbouring sides that differ by less are one side."""
 
 
+FAR = 3.0
+"""Blur cuts a corner off by less than this and 1.5 sigma, px."""
+NOISE_TURN = 12.0
+"""Corner doubts over the shortest side: how far from a right angle noise alone turns it."""
+COARSE = 0.012
+"""Corners of a coarse outline stand out by this share of the perimeter."""
+TRIM = 0.15
+"""Share of a coarse side left out at each end, where the contour rounds the corner."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Side:
     line: Line
@@ -38,7 +48,14 @@ class Polygon:
     corners: Points
     """(M, 2) where the fitted sides meet, in order."""
     doubt: float
-    """One sigma of a corner in x and in y from the scatter of the sides, px."""
+    """One sigma of the worst corner from the scatter of the sides, px."""
+    runs: tuple[NDArray[np.int64], ...]
+    """Indices of the contour points on each side, without its ends; side i goes from corner i to the next."""
+
+    @property
+    def lengths(self) -> NDArray[np.float64]:
+        """(M,) of the sides, px."""
+        return np.asarray(np.linalg.norm(np.roll(self.corners, -1, axis=0) - self.corners, axis=1))
 
 
 def sharp_corners(points: Points, soft: float) -> Polygon | None:
@@ -58,17 +75,57 @@ def sharp_corners(points: Points, soft: float) -> Polygon | None:
     if not np.isfinite(corners).all():
         return None
     apart = np.sqrt(((corners[:, None] - points[None]) ** 2).sum(axis=2)).min(axis=1)
-    if apart.max() > 3.0 + 1.5 * soft:
+    if apart.max() > FAR + 1.5 * soft:
         return None
-    # A line through n points is known four times worse in variance at its ends than in its middle.
-    ends = [4 * side.line.sigma**2 * (2 + 2 * soft) / side.line.used for side in sides]
-    return Polygon(corners, float(np.sqrt(np.mean(ends))))
+    # A line through n points is known four times worse in variance at its ends than in its middle. All sides are the
+    # same kind of edge, so that a short one that fits by chance is no better known than the others.
+    used = np.array([side.line.used for side in sides], dtype=np.float64)
+    common = float(np.sqrt((used * np.array([side.line.sigma for side in sides]) ** 2).sum() / used.sum()))
+    ends = [4 * max(side.line.sigma, common) ** 2 / min(shared(side.line.used, soft), 1e9) for side in sides]
+    return _squared(Polygon(corners, float(np.sqrt(max(ends))), tuple(side.kept for side in sides)), points)
 
 
-def straight_runs(points: Points, soft: float) -> list[NDArray[np.int64]] | None:
-    """Indices of the contour points on each side of a polygon, without its corners; arguments as `sharp_corners`."""
-    sides = _sides(points, soft)
-    return None if sides is None else [side.kept for side in sides]
+def _squared(found: Polygon, points: Points) -> Polygon:
+    """A rectangle where all four corners are right ones but for what noise explains: its short sides, which are known
+    least, then take their direction from the long ones."""
+    corners = found.corners
+    if len(corners) != 4:
+        return found
+    arms = np.roll(corners, -1, axis=0) - corners
+    size = found.lengths
+    cosines = np.abs((arms * np.roll(arms, -1, axis=0)).sum(axis=1)) / np.maximum(size * np.roll(size, -1), 1e-9)
+    if cosines.max() > NOISE_TURN * found.doubt / max(float(size.min()), 1e-9):
+        return found
+    turned = np.array([arms[0], [arms[1][1], -arms[1][0]], -arms[2], [-arms[3][1], arms[3][0]]])
+    if turned[0] @ turned[1] < 0:
+        turned[[1, 3]] *= -1
+    # Each side's direction counts as well as it is known: by the cube of its length.
+    axis = (turned * (size**2)[:, None]).sum(axis=0)
+    axis = axis / np.linalg.norm(axis)
+    across = np.array([-axis[1], axis[0]])
+    level = [float((points[run] @ (across if i % 2 == 0 else axis)).mean()) for i, run in enumerate(found.runs)]
+    square = np.array([level[3] * axis + level[0] * across, level[1] * axis + level[0] * across,
+                       level[1] * axis + level[2] * across, level[3] * axis + level[2] * across])
+    return Polygon(square, found.doubt / 2, found.runs)
+
+
+def shared(number: int, soft: float) -> float:
+    """How many of so many neighbouring contour points count as independent: they share pixels and blur."""
+    return max(1.0, number / (2 + 2 * soft))
+
+
+def coarse_runs(points: Points) -> list[NDArray[np.int64]]:
+    """Indices of the long straight stretches of any contour, without their ends; at least eight points each."""
+    reach = COARSE * cv2.arcLength(points.astype(np.float32), closed=True)
+    coarse = cv2.approxPolyDP(points.astype(np.float32), reach, closed=True).reshape(-1, 2).astype(np.float64)
+    nearest = [int(np.argmin(((points - corner) ** 2).sum(axis=1))) for corner in coarse]
+    runs = []
+    for start, stop in zip(nearest, [*nearest[1:], nearest[0]], strict=True):
+        run = (start + np.arange((stop - start) % len(points))) % len(points)
+        kept = run[round(TRIM * len(run)):len(run) - round(TRIM * len(run))]
+        if len(kept) >= 8:
+            runs.append(kept)
+    return runs
 
 
 def _sides(points: Points, soft: float) -> list[_Side] | None:

@@ -43,7 +43,7 @@ def edge_doubt(shape: Shape) -> float:
     Grows with blur, since uneven light moves the half height of a soft edge, and with noise over contrast.
     """
     blur = shape.contour.blur if np.isfinite(shape.contour.blur) else 1.0
-    return float(np.hypot(0.06 + 0.08 * blur, 0.3 * blur * shape.noise / max(shape.contrast, 1e-6)))
+    return float(np.hypot(0.03 + 0.04 * blur, 0.3 * blur * shape.noise / max(shape.contrast, 1e-6)))
 
 
 def read(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -> Reading:
@@ -65,7 +65,7 @@ def read(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -> Re
     return reader(shape, flat)
 
 
-def _scale_of(original: Points, flattened: Points) -> float:
+def scale_of(original: Points, flattened: Points) -> float:
     """Mean magnification from original pixels to the plane of measurement."""
     before, after = shapes.perimeter(original), shapes.perimeter(flattened)
     return after / before if before > 0 else 1.0
@@ -144,16 +144,24 @@ class _Outer:
     """One standard deviation of a distance between two ends of it, in the plane."""
     grow: float
     how: str
+    right: float
+    """How far the cosine at a corner of a rectangle may be off 0."""
 
 
 def _outer(shape: Shape, flat: Flatten) -> _Outer:
     found = _polygon(shape)
     original = shape.contour.points if found is None else found.corners
     plane = flat(original)
-    grow = _scale_of(original, plane)
-    corners = 0.0 if found is None else float(np.sqrt(2)) * found.doubt * grow
-    return _Outer(original, plane, float(np.hypot(_span(shape, grow), corners)), grow,
-                  "" if found is None else ", its corners where its straight sides meet")
+    grow = scale_of(original, plane)
+    if found is not None:
+        sigma = float(np.hypot(_span(shape, grow), np.sqrt(2) * found.doubt * grow))
+        right = RIGHT + 4 * found.doubt / max(float(found.lengths.min()), 1e-9)
+        return _Outer(original, plane, sigma, grow, ", its corners where its straight sides meet", right)
+    sigma, ellipse = _span(shape, grow), fit_ellipse(original)
+    if ellipse is None or ellipse.scatter > 0.25 + 2 * shape.contour.scatter:
+        # It may have corners that blur has rounded: one of a right angle is cut off by 0.77 sigma.
+        sigma = float(np.hypot(sigma, 0.7 * shape.contour.sigma * grow))
+    return _Outer(original, plane, sigma, grow, "", RIGHT)
 
 
 def _sides_of(outer: _Outer) -> tuple[tuple[float, Points], tuple[float, Points]] | None:
@@ -164,7 +172,7 @@ def _sides_of(outer: _Outer) -> tuple[tuple[float, Points], tuple[float, Points]
     arms = np.roll(plane, -1, axis=0) - plane
     size = np.linalg.norm(arms, axis=1)
     cosines = np.abs((arms * np.roll(arms, -1, axis=0)).sum(axis=1)) / np.maximum(size * np.roll(size, -1), 1e-9)
-    if cosines.max() > RIGHT:
+    if cosines.max() > outer.right:
         return None
     middles = (plane + np.roll(plane, -1, axis=0)) / 2
     # Between the middles of two facing sides: what tilts a short side by a little then does not count.
@@ -221,7 +229,7 @@ def _ellipse(shape: Shape, flat: Flatten, name: str) -> Reading:
     fit = fit_ellipse(plane)
     if fit is None:
         raise ToolInputError("no ellipse can be fitted to its edge; measure length and width")
-    grow = _scale_of(original, plane)
+    grow = scale_of(original, plane)
     misfit = fit.scatter / float(np.sqrt(max(1.0, len(plane) / 20)))
     sigma = float(np.hypot(_random_span(shape, 1.0) * grow, 2 * misfit))
     value, ends = (fit.major, fit.ends[:2]) if name == "long" else (fit.minor, fit.ends[2:])
@@ -230,7 +238,7 @@ def _ellipse(shape: Shape, flat: Flatten, name: str) -> Reading:
 
 def _diameter(shape: Shape, flat: Flatten) -> Reading:
     plane = flat(shape.contour.points)
-    grow = _scale_of(shape.contour.points, plane)
+    grow = scale_of(shape.contour.points, plane)
     sigma = float(np.hypot(2 * edge_doubt(shape), 2 * _random(shape, 1.0))) * grow
     body = shapes.moments(plane)
     if body.elongation < 1.15 and shapes.roundness(plane) > 0.8:
@@ -266,7 +274,7 @@ def _area(shape: Shape, flat: Flatten) -> Reading:
 def _perimeter(shape: Shape, flat: Flatten) -> Reading:
     outer = _outer(shape, flat)
     value = shapes.perimeter(outer.plane)
-    bent = 0.002 if outer.how or shapes.roundness(outer.plane) > ROUND else 0.02
+    bent = 0.003 if outer.how or shapes.roundness(outer.plane) > ROUND else 0.025
     sigma = float(np.hypot(2 * np.pi * edge_doubt(shape) * outer.grow, bent * value))
     text = "length of its edge" if not outer.how else f"length of its {len(outer.original)} straight sides"
     return Reading(value, sigma, 1, _thinned(shape.contour.points), text)
@@ -290,7 +298,7 @@ def long_axis(shape: Shape, flat: Flatten) -> tuple[NDArray[np.float64], float, 
         raise ToolInputError("it is about as wide as long and has no long axis; give three points for an angle")
     reach = (plane - body.centre) @ body.axis
     ends = np.array([body.centre + reach.min() * body.axis, body.centre + reach.max() * body.axis])
-    doubt = np.hypot(0.05 + 0.2 * edge_doubt(shape), 2 * _random(shape)) * _scale_of(shape.contour.points, plane)
+    doubt = np.hypot(0.05 + 0.2 * edge_doubt(shape), 2 * _random(shape)) * scale_of(shape.contour.points, plane)
     sigma = np.degrees(2 * doubt / max(float(np.ptp(reach)), 1e-9) / (1 - body.elongation**-2))
     return body.axis, float(sigma), _back(ends, shape.contour.points, plane)
 
