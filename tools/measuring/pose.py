@@ -1,0 +1,144 @@
+"""A flat target seen by a camera: pose, focal length and distortion together, with how sure each is.
+
+One model serves a single marker and a board of fifty corners. What the corners do not tell comes from what cameras are
+like (weak priors), and what is still open shows in the planes by which a measure is put in doubt.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from kenpin.contracts.view import Points
+from tools.measuring.lens import Lens
+
+Floats = NDArray[np.float64]
+FOCAL, FOCAL_DOUBT = 1.3, 0.5
+"""Focal length in long sides of the picture (50 mm on full frame is 1.4), and one sigma of its logarithm."""
+CENTRE_DOUBT = 0.02
+"""How far the optical axis may miss the middle of the picture (one sigma), in long sides."""
+BEND_DOUBT = (0.15, 0.15)
+"""Usual size of k1 and k2 (one sigma) of a lens that nothing is known of."""
+STEP = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneFit:
+    """A plane in the picture."""
+
+    matrix: Floats
+    """(3, 3) from millimetres on the target to straightened pixels (continuous)."""
+    lens: Lens
+    tilt_deg: float
+    """Angle between the target and a plane square to the line of sight."""
+    tilt_doubt: float
+    """One sigma of it, degrees; large for small tilts, which hardly change the picture."""
+    residual_px: float
+    """Root mean square distance of the corners from the model."""
+    others: tuple[tuple[Floats, Lens], ...]
+    """The same with one independent combination of parameters each off by one sigma."""
+
+
+def fit_view(target: Points, found: Points, size: tuple[int, int], *, known: Lens | None,
+             corner_sigma: float) -> PlaneFit | None:
+    """Fit pose and lens to the corners of a flat target.
+
+    Args:
+        target: (N, 2) places on the target, mm, N at least 4.
+        found: (N, 2) where they lie on the picture, continuous px.
+        size: Width and height of the picture.
+        known: The lens from a camera profile: then only the pose is fitted.
+        corner_sigma: One sigma of a corner, px.
+    Returns:
+        The plane, or None if no pose explains the corners.
+    Source: bundle adjustment of one view (Zhang 2000) with Gaussian priors on the lens (maximum a posteriori),
+        uncertainty by the Laplace approximation.
+    """
+    middle = target.mean(axis=0)
+    flat = np.column_stack([target - middle, np.zeros(len(target))])
+    start = _start(flat, found, size, known)
+    if start is None:
+        return None
+    scale = float(max(size))
+
+    def residuals(p: Floats) -> Floats:
+        lens = _lens(p, size, known)
+        away = (_projected(p, lens, flat) - found).ravel() / corner_sigma
+        if known is not None:
+            return np.asarray(away)
+        prior = [(p[6] - np.log(FOCAL)) / FOCAL_DOUBT, p[7] / CENTRE_DOUBT, p[8] / CENTRE_DOUBT,
+                 p[9] / BEND_DOUBT[0], p[10] / BEND_DOUBT[1]]
+        return np.concatenate([away, prior])
+
+    fit = least_squares(residuals, start, method="trf", x_scale="jac", max_nfev=60)
+    spread = np.sqrt(np.mean((fit.fun[:2 * len(found)] * corner_sigma) ** 2) * 2)
+    if not np.isfinite(fit.x).all() or fit.x[5] <= 0 or scale <= 0:
+        return None
+    free = max(1, 2 * len(found) - 6)
+    excess = max(1.0, float((fit.fun[:2 * len(found)] ** 2).sum()) / free)
+    covariance = np.linalg.pinv(fit.jac.T @ fit.jac) * excess
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+    shift = np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, 1.0]])
+
+    def plane(p: Floats) -> tuple[Floats, Lens]:
+        lens = _lens(p, size, known)
+        return _homography(p, lens) @ shift, lens
+
+    others = tuple(plane(fit.x + np.sqrt(value) * vectors[:, i]) for i, value in enumerate(values) if value > 1e-18)
+    matrix, lens = plane(fit.x)
+    tilt, doubt = _tilt(fit.x, covariance)
+    return PlaneFit(matrix, lens, tilt, doubt, float(spread), others)
+
+
+def _start(flat: Floats, found: Points, size: tuple[int, int], known: Lens | None) -> Floats | None:
+    """Pose with the usual lens, as the start of the fit."""
+    lens = known or _lens(np.array([0.0] * 6 + [np.log(FOCAL), 0, 0, 0, 0]), size, None)
+    try:
+        ok, turn, move = cv2.solvePnP(flat.reshape(-1, 1, 3), (found - 0.5).reshape(-1, 1, 2), lens.matrix,
+                                      lens.distortion, flags=cv2.SOLVEPNP_IPPE)
+    except cv2.error:
+        return None
+    if not ok or not np.isfinite(turn).all() or not np.isfinite(move).all():
+        return None
+    pose = np.concatenate([turn.ravel(), move.ravel()])
+    return pose if known is not None else np.concatenate([pose, [np.log(FOCAL), 0.0, 0.0, 0.0, 0.0]])
+
+
+def _lens(p: Floats, size: tuple[int, int], known: Lens | None) -> Lens:
+    if known is not None:
+        return known
+    long = float(max(size))
+    focal = float(np.exp(np.clip(p[6], -2, 5))) * long
+    cx, cy = (size[0] - 1) / 2 + p[7] * long, (size[1] - 1) / 2 + p[8] * long
+    return Lens(np.array([[focal, 0, cx], [0, focal, cy], [0, 0, 1.0]]), np.array([p[9], p[10], 0.0, 0.0]))
+
+
+def _projected(p: Floats, lens: Lens, flat: Floats) -> Points:
+    found, _ = cv2.projectPoints(flat.reshape(-1, 1, 3), p[:3], p[3:6], lens.matrix, lens.distortion)
+    return np.asarray(found, dtype=np.float64).reshape(-1, 2) + 0.5
+
+
+def _homography(p: Floats, lens: Lens) -> Floats:
+    """(3, 3) from the target (mm, about its middle) to straightened continuous pixels."""
+    return plane_matrix(p[:3], p[3:6], lens)
+
+
+def plane_matrix(rotation: Floats, translation: Floats, lens: Lens) -> Floats:
+    """(3, 3) from millimetres in a posed plane to straightened continuous pixels."""
+    turn = cv2.Rodrigues(np.asarray(rotation, dtype=np.float64))[0]
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    matrix = half @ lens.matrix @ np.column_stack([turn[:, 0], turn[:, 1], translation])
+    return np.asarray(matrix / matrix[2, 2])
+
+
+def _tilt(p: Floats, covariance: Floats) -> tuple[float, float]:
+    """Tilt of the target against the line of sight, and one sigma of its direction, degrees."""
+    normal: Callable[[Floats], Floats] = lambda q: cv2.Rodrigues(q[:3])[0][:, 2]  # noqa: E731
+    sight = p[3:6] / np.linalg.norm(p[3:6])
+    tilt = float(np.degrees(np.arccos(np.clip(abs(normal(p) @ sight), 0, 1))))
+    slopes = np.array([(normal(p + STEP * e) - normal(p - STEP * e)) / (2 * STEP) for e in np.eye(len(p))[:3]])
+    doubt = float(np.sqrt(max(np.trace(slopes.T @ covariance[:3, :3] @ slopes), 0.0)))
+    return tilt, float(np.degrees(doubt))
