@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 # A company's own certificates count too, where the machine has a certificate store.
 export UV_NATIVE_TLS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),1,0)
 
-.PHONY: help demo test test-browser suites lint types imports router manifest lock setup ui clean
+.PHONY: help demo test test-browser test-large suites lint types imports router manifest lock setup ui clean
 
 help:
 	@echo "make demo   set up and inspect bundled pictures     make ui      open the chat page"
@@ -30,10 +30,13 @@ ui: setup
 	@$(BIN)/kenpin ui
 
 test: setup
-	@$(BIN)/python -m pytest -m "not browser and not slow"
+	@$(BIN)/python -m pytest -m "not browser and not large"
 
 test-browser: setup
 	@$(BIN)/python -m pytest -m browser tests/ui
+
+test-large: setup
+	@$(BIN)/python -m pytest -m large tests/integration/test_large_pictures.py
 
 suites: setup
 	@$(BIN)/kenpin evaluate bench/suites/second/suite.jsonl --require 0.90

@@ -11,9 +11,7 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,41 +19,17 @@ from pydantic import ValidationError
 
 from bench.measure_trials import KINDS, Ask, Trial, trials
 from kenpin.contracts.errors import ToolInputError
-from kenpin.contracts.view import RgbImage, View, ViewKind
+from kenpin.contracts.view import RgbImage
 from tools import measure
-from tools.spec import Picture, Region, Scale
+from tools.solo import Desk, make_desk
+from tools.spec import Region
 
 
-@dataclass
-class Bench:
-    """A workbench over one picture."""
-
-    shown: Picture
-    regions: Mapping[str, Region] = field(default_factory=dict)
-    scale: Scale | None = None
-    camera: Any = None
-    references: tuple[Picture, ...] = ()
-    good: tuple[RgbImage, ...] = ()
-    cases: None = None
-
-    def fresh(self, prefix: str, count: int) -> tuple[str, ...]:
-        """Ids that are free."""
-        return tuple(f"{prefix}{len(self.regions) + i + 1}" for i in range(count))
-
-    def picture(self, view_id: str) -> Picture:
-        """The only picture there is."""
-        if view_id != "v0":
-            raise ToolInputError(f"there is no view {view_id}")
-        return self.shown
-
-
-def bench_of(pixels: RgbImage, regions: Mapping[str, tuple[str, tuple[int, int, int, int]]] | None = None,
-             **more: Any) -> Bench:
+def bench_of(pixels: RgbImage, regions: Mapping[str, tuple[str, tuple[int, int, int, int]]] | None = None) -> Desk:
     """A workbench over pixels, with things that earlier steps would have found."""
-    height, width = pixels.shape[:2]
-    view = View(id="v0", source="v0", kind=ViewKind.UPLOAD, sha256="0" * 64, width=width, height=height)
-    known = {name: Region(id=name, label=label, box=box) for name, (label, box) in (regions or {}).items()}
-    return Bench(Picture(view=view, pixels=pixels), known, **more)
+    desk = make_desk(pixels)
+    desk.known = {name: Region(id=name, label=label, box=box) for name, (label, box) in (regions or {}).items()}
+    return desk
 
 
 def asked(trial: Trial, ask: Ask) -> tuple[float, float] | None:

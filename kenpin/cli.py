@@ -182,6 +182,49 @@ def evaluate(
 
 
 @app.command()
+def benchmark(
+    manifest: Path,
+    good: Annotated[int, typer.Option(min=0, max=50, help="Good samples a surface that detect is given.")] = 0,
+    predictions: Annotated[Path | None, typer.Option(help="Write one line a picture, maps beside it.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the figures to a JSON file.")] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="Only inspect, pair, count, measure or retrieval; may be given several times."),
+    ] = None,
+    surface: Annotated[list[str] | None, typer.Option("--surface", help="Only this surface; several times.")] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option("--part", help="Pattern for file names whose first group names the part; several times."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of good samples.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the tools over labelled pictures and print how right they are. Try it on your own before you trust them."""
+    from kenpin.evaluate.benchmark.manifest import read_manifest
+    from kenpin.evaluate.benchmark.predictions import Writer
+    from kenpin.evaluate.benchmark.run import TASKS, run_benchmark
+    from kenpin.evaluate.benchmark.table import remarks, tables
+
+    if unknown := set(task or ()) - set(TASKS):
+        raise typer.BadParameter(f"--task {min(unknown)}: expected {', '.join(TASKS)}")
+    data = read_manifest(manifest, parts=part or (), surfaces=surface or ())
+    with Writer(predictions) as writer, _console(err=True).status("…") as status:
+        outcome = run_benchmark(data, embedder=_open().embedder, writer=writer, good=good, seed=seed,
+                                tasks=task or TASKS, progress=status.update)
+    report = json.dumps(outcome.report(), ensure_ascii=False)
+    if save:
+        save.write_text(report + "\n", encoding="utf-8")
+    if as_json:
+        sys.stdout.write(report + "\n")
+        return
+    out = _console()
+    for table in tables(outcome):
+        out.print(table)
+    for remark in remarks(outcome):
+        out.print(remark, markup=False)
+
+
+@app.command()
 def doctor(planner: PlannerOption = None, as_json: JsonOption = False) -> None:
     """Say what is installed, which planner answers, what is missing and how to get it."""
     from kenpin.doctor import examine
