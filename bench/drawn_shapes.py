@@ -1,4 +1,4 @@
-"""Drawn things of exactly known size at any sub-pixel place, photographed with blur, noise, texture, uneven light, JPEG.
+"""Drawn things of exactly known size at any sub-pixel place, seen with blur, noise, texture, uneven light, JPEG.
 
 A shape is a signed distance (negative inside, px of the picture). It is sampled `FINE` times finer than the picture,
 blurred there, and averaged over each pixel as a sensor does, so that edges lie where the numbers say to about a

@@ -48,6 +48,7 @@ def asked(trial: Trial, ask: Ask) -> tuple[float, float] | None:
     return away, result.uncertainty
 
 
+HEADS = ("median", "95 %", "bias", "covered", "half", "half/err")
 Row = tuple[float, float, float, bool, float, float]
 """Error, stated half width, truth, whether it is an angle, blur, contrast over noise."""
 
@@ -81,7 +82,7 @@ def line(rows: list[Row]) -> dict[str, float]:
 
 def table(rows: dict[str, list[Row]], refused: Mapping[str, int], *, by: bool) -> None:
     """Print one line a quantity."""
-    print(f"{'quantity':32} {'n':>4} {'median':>8} {'95 %':>8} {'bias':>8} {'covered':>8} {'half':>8} {'half/err':>8} refused")
+    print(f"{'quantity':32} {'n':>4} " + " ".join(f"{head:>8}" for head in HEADS) + " refused")
     for name, found in rows.items():
         _print(name, found, refused.get(name, 0))
         if by:

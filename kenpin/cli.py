@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from kenpin.camera_commands import camera_app
 from kenpin.contracts.errors import KenpinError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 cases_app = typer.Typer(rich_markup_mode=None, help="Past defect cases.")
 app.add_typer(cases_app, name="cases")
+app.add_typer(camera_app, name="camera")
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
 LangOption = Annotated[Literal["auto", "en", "ja"], typer.Option("--lang", help="Language of the answer.")]
@@ -31,6 +33,7 @@ ReferenceOption = Annotated[
 ]
 GoodOption = Annotated[Path | None, typer.Option("--good", help="Folder of a few good samples.")]
 ScaleOption = Annotated[float | None, typer.Option("--mm-per-px", help="Millimetres per pixel.")]
+CameraOption = Annotated[Path | None, typer.Option("--camera", help="Camera profile (YAML or JSON).")]
 CriteriaOption = Annotated[Path | None, typer.Option("--criteria", help="Criteria file (YAML).")]
 
 
@@ -55,6 +58,7 @@ def inspect(
     good: GoodOption = None,
     mm_per_px: ScaleOption = None,
     criteria: CriteriaOption = None,
+    camera: CameraOption = None,
     planner: PlannerOption = None,
     as_json: JsonOption = False,
     lang: LangOption = "auto",
@@ -70,7 +74,8 @@ def inspect(
 
     checked(instruction)
     kenpin = _open(planner=planner)
-    given = material(image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang)
+    given = material(image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria,
+                     camera=camera, lang=lang)
     inspector = kenpin.inspector()
     inspection = inspector.start(given)
     events = inspector.say(inspection, instruction)
@@ -98,6 +103,7 @@ def chat(
     good: GoodOption = None,
     mm_per_px: ScaleOption = None,
     criteria: CriteriaOption = None,
+    camera: CameraOption = None,
     planner: PlannerOption = None,
     lang: LangOption = "auto",
     resume: Annotated[str | None, typer.Option("--resume", help="Id of an inspection to go on with.")] = None,
@@ -111,7 +117,8 @@ def chat(
     console = _console()
     inspector, screen = kenpin.inspector(), Screen(console, lang=lang)
     inspection = resume or inspector.start(
-        material(image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang)
+        material(image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, camera=camera,
+                 lang=lang)
     )
     screen.planner(inspector.planner.info)
     console.print(f"[dim]inspection {inspection}[/dim]")

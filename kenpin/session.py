@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agent.inspector import Inspector, Material, Photo, answer_of
+from kenpin.camera import read_camera
+from kenpin.contracts.camera import CameraProfile
 from kenpin.contracts.errors import FileRefused
 from kenpin.contracts.trace import Trace
 from kenpin.criteria import read_criteria
@@ -44,21 +46,30 @@ def material(
     good: Path | None = None,
     mm_per_px: float | None = None,
     criteria: Path | None = None,
+    camera: Path | None = None,
     lang: str = "auto",
 ) -> Material:
     """What an inspection starts from, read from files."""
     if mm_per_px is not None and not 1e-6 <= mm_per_px <= 1000:
         raise FileRefused(f"--mm-per-px {mm_per_px:g}: expected millimetres per pixel between 0.000001 and 1000")
     read = read_criteria(criteria) if criteria else None
+    subject = photo(image)
     return Material(
-        subject=photo(image),
+        subject=subject,
         references=[photo(path) for path in references],
         good=good_samples(good) if good else (),
         mm_per_px=mm_per_px,
         criteria=read,
+        camera=_fitting(camera, subject) if camera else None,
         lang=lang,
         product=read.product if read else None,
     )
+
+
+def _fitting(path: Path, subject: Photo) -> CameraProfile:
+    """A camera profile for the subject's size."""
+    height, width = subject.pixels.shape[:2]
+    return read_camera(path).fitted(width, height)
 
 
 class SuiteTalker:

@@ -15,7 +15,6 @@ from kenpin.contracts.view import (
     Points,
     RgbImage,
     ViewKind,
-    apply_homography,
     compose,
 )
 from tools.measure import COVER, region_shape

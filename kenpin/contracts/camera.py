@@ -72,8 +72,8 @@ class CameraProfile(BaseModel):
             return self
         across, down = width / self.width, height / self.height
         if abs(across / down - 1) > SAME_SHAPE:
-            raise FileRefused(f"camera profile {self.name or 'given'} is for pictures of {self.width}x{self.height} px; "
-                              f"this one has {width}x{height} px, another shape; calibrate at this size")
+            raise FileRefused(f"camera profile {self.name or 'given'} is for pictures of {self.width}x{self.height} "
+                              f"px; this one has {width}x{height} px, another shape; calibrate at this size")
         (fx, skew, cx), (_, fy, cy), _ = self.matrix
         matrix: Matrix3 = ((fx * across, skew * across, (cx + 0.5) * across - 0.5),
                            (0.0, fy * down, (cy + 0.5) * down - 0.5), (0.0, 0.0, 1.0))

@@ -24,7 +24,8 @@ def mean_width(along: Floats, values: Floats, widths: Floats, noise: float) -> t
     """Mean width and its one sigma.
 
     A line narrower than a few pixels is widened by blur at half height, and a faint wide line looks like a strong thin
-    one: every width (all alike likely) and blur is weighed by how well a box blurred by a Gaussian explains the mean profile.
+    one: every width (all alike likely) and blur is weighed by how well a box blurred by a Gaussian explains the mean
+    profile.
 
     Args:
         along: (K,) places across the line, px.

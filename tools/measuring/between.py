@@ -29,12 +29,13 @@ def centre_distance(first: Shape, second: Shape, flat: Flatten) -> Reading:
 def edge_distance(first: Shape, second: Shape, flat: Flatten) -> Reading:
     """Smallest distance between the edges of two shapes; 0 if they touch."""
     a, b = flat(first.contour.points), flat(second.contour.points)
-    gap, nearest = cKDTree(b).query(a)
+    found, nearest = cKDTree(b).query(a)
+    gap, partner = np.atleast_1d(found), np.atleast_1d(nearest)
     i = int(np.argmin(gap))
     grow = scale_of(first.contour.points, a)
     scatter = first.contour.scatter**2 + second.contour.scatter**2
     sigma = float(np.sqrt(edge_doubt(first) ** 2 + edge_doubt(second) ** 2 + 0.05**2 + scatter)) * grow
-    line = np.array([first.contour.points[i], second.contour.points[int(nearest[i])]])
+    line = np.array([first.contour.points[i], second.contour.points[int(partner[i])]])
     return Reading(float(gap[i]), sigma, 1, line, "smallest distance between the two edges")
 
 

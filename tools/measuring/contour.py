@@ -105,7 +105,7 @@ def _shrunk(points: Points, normals: Points, sigma: float) -> NDArray[np.float64
     speed = np.maximum((slope**2).sum(axis=1), 1e-6)
     curvature = (bend * normals).sum(axis=1) / speed
     shift = 0.5 * curvature * (sigma**2 + SMOOTHING**2)
-    return -np.clip(shift, -0.5 * sigma, 0.5 * sigma)
+    return np.asarray(-np.clip(shift, -0.5 * sigma, 0.5 * sigma), dtype=np.float64)
 
 
 def inward(points: Points) -> Points:

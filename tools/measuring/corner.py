@@ -37,7 +37,7 @@ def enclosed_angle(shape: Shape, flat: Flatten) -> Reading:
     ends = np.array([first[0].mean(axis=0), vertex, second[0].mean(axis=0)])
     return Reading(
         float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),
-        float(np.hypot(0.05, np.hypot(*doubt))),
+        float(np.hypot(0.05, np.hypot(doubt[0], doubt[1]))),
         0,
         _on_upload(ends, points, shape.contour.plain),
         "angle that its two longest straight sides enclose",

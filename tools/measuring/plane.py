@@ -66,8 +66,10 @@ def stretch(matrix: Matrix, places: Points) -> NDArray[np.float64]:
 
 
 def upright(mm_per_px: float, target: Points, found: Points) -> Matrix:
-    """(3, 3) from millimetres on a target to pixels of the mean scale, turned and shifted so that the target moves least
-    and the picture stays recognisable."""
+    """(3, 3) from millimetres on a target to pixels of the mean scale.
+
+    Turned and shifted so that the target moves least and the picture stays recognisable.
+    """
     flat = target / mm_per_px
     a, b = flat - flat.mean(axis=0), found - found.mean(axis=0)
     u, _, vt = np.linalg.svd(a.T @ b)

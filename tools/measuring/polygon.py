@@ -192,7 +192,8 @@ def _side(points: Points, run: NDArray[np.int64], soft: float, outwards: float) 
     direction = line.direction if heading @ line.direction > 0 else -line.direction
     across = outwards * ((kept - line.centre) @ np.array([direction[1], -direction[0]]))
     third = max(1, len(kept) // 3)
-    middle, ends = across[third:len(kept) - third], np.concatenate([across[:third], across[len(kept) - third:]])
+    middle = across[third:len(kept) - third]
+    ends = np.concatenate([across[:third], across[len(kept) - third:]])
     # Neighbouring points share pixels and blur: about 2 + 2 sigma of them count as one.
     along = (kept - line.centre) @ direction
     bent = np.polynomial.Polynomial.fit(along, across, 2)

@@ -62,7 +62,6 @@ def fit_view(target: Points, found: Points, size: tuple[int, int], *, known: Len
     start = _start(flat, found, size, known)
     if start is None:
         return None
-    scale = float(max(size))
 
     def residuals(p: Floats) -> Floats:
         lens = _lens(p, size, known)
@@ -75,11 +74,12 @@ def fit_view(target: Points, found: Points, size: tuple[int, int], *, known: Len
 
     fit = least_squares(residuals, start, method="trf", x_scale="jac", max_nfev=60)
     spread = np.sqrt(np.mean((fit.fun[:2 * len(found)] * corner_sigma) ** 2) * 2)
-    if not np.isfinite(fit.x).all() or fit.x[5] <= 0 or scale <= 0:
+    if not np.isfinite(fit.x).all() or fit.x[5] <= 0:
         return None
     free = max(1, 2 * len(found) - 6)
     excess = max(1.0, float((fit.fun[:2 * len(found)] ** 2).sum()) / free)
-    covariance = np.linalg.pinv(fit.jac.T @ fit.jac) * excess
+    slopes = np.asarray(fit.jac, dtype=np.float64)
+    covariance = np.asarray(np.linalg.pinv(slopes.T @ slopes) * excess, dtype=np.float64)
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     shift = np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, 1.0]])
 

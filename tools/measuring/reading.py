@@ -246,11 +246,12 @@ def _diameter(shape: Shape, flat: Flatten) -> Reading:
         misfit = circle.scatter / np.sqrt(max(1.0, len(plane) / 20))
         arm = np.array([circle.radius, 0.0])
         ends = np.array([circle.centre - arm, circle.centre + arm])
-        return Reading(2 * circle.radius, float(np.hypot(sigma, 2 * misfit)), 1, _back(ends, shape.contour.points, plane),
-                       "diameter of the circle fitted to its edge")
+        return Reading(2 * circle.radius, float(np.hypot(sigma, 2 * misfit)), 1,
+                       _back(ends, shape.contour.points, plane), "diameter of the circle fitted to its edge")
     value = 2 * float(np.sqrt(body.area / np.pi))
     ends = np.array([body.centre - body.axis * value / 2, body.centre + body.axis * value / 2])
-    return Reading(value, sigma, 1, _back(ends, shape.contour.points, plane), "diameter of the circle with its area (it is not round)")
+    return Reading(value, sigma, 1, _back(ends, shape.contour.points, plane),
+                   "diameter of the circle with its area (it is not round)")
 
 
 def _radius(shape: Shape, flat: Flatten) -> Reading:
@@ -317,7 +318,7 @@ def _thinned(points: Points) -> Points:
 
 _READERS: dict[str, Callable[[Shape, Flatten], Reading]] = {
     "length": _length, "width": _width, "height": _height, "diameter": _diameter, "radius": _radius, "area": _area,
-    "perimeter": _perimeter, "angle": _angle, "roundness": _roundness, 
+    "perimeter": _perimeter, "angle": _angle, "roundness": _roundness,
     "feret_max": lambda shape, flat: _feret(shape, flat, "largest"),
     "feret_min": lambda shape, flat: _feret(shape, flat, "smallest"),
     "major_axis": lambda shape, flat: _ellipse(shape, flat, "long"),

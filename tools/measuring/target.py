@@ -60,6 +60,7 @@ def tilt_seen(fit: PlaneFit) -> bool:
 
 def mean_square(fit: PlaneFit, found: Points, shape: tuple[int, int]) -> float:
     """Mean side of the squares of a board in its plane, mm; (rows, columns) corners in `found`."""
-    flat = apply_homography(np.linalg.inv(fit.matrix), fit.lens.straight(found)).reshape(*shape, 2)
+    back = np.asarray(np.linalg.inv(fit.matrix), dtype=np.float64)
+    flat = apply_homography(back, fit.lens.straight(found)).reshape(*shape, 2)
     sides = [np.linalg.norm(np.diff(flat, axis=axis), axis=2).ravel() for axis in (0, 1)]
     return float(np.concatenate(sides).mean())
