@@ -83,7 +83,7 @@ def write_camera(path: Path, profile: CameraProfile) -> None:
 
 
 def _pose(plane: PlanePose | None) -> dict[str, list[float]] | None:
-    return plane and {"rotation": list(plane.rotation), "translation_mm": list(plane.translation_mm)}
+    return None if plane is None else {"rotation": list(plane.rotation), "translation_mm": list(plane.translation_mm)}
 
 
 def _parsed(path: Path) -> Any:

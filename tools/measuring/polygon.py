@@ -155,7 +155,8 @@ def _runs(points: Points, soft: float) -> list[NDArray[np.int64]] | None:
         return None
     starts = [int(np.argmin(((points - corner) ** 2).sum(axis=1))) for corner in coarse]
     # Douglas and Peucker keep the order of the contour, so the next corner is always ahead, around the end if need be.
-    spans = [(start, (stop - start) % len(points)) for start, stop in zip(starts, [*starts[1:], starts[0]], strict=True)]
+    ends = [*starts[1:], starts[0]]
+    spans = [(start, (stop - start) % len(points)) for start, stop in zip(starts, ends, strict=True)]
     whole = _joined(points, [span for span in spans if span[1] > 2.5 + 2.0 * soft])
     if not 3 <= len(whole) <= MOST_SIDES:
         return None

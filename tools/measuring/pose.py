@@ -33,7 +33,7 @@ class PlaneFit:
     """(3, 3) from millimetres on the target to straightened pixels (continuous)."""
     lens: Lens
     tilt_deg: float
-    """Angle between the target and a plane square to the line of sight."""
+    """Angle between the target and the sensor: at none, every place has the same scale."""
     tilt_doubt: float
     """One sigma of it, degrees; large for small tilts, which hardly change the picture."""
     residual_px: float
@@ -74,7 +74,7 @@ def fit_view(target: Points, found: Points, size: tuple[int, int], *, known: Len
 
     fit = least_squares(residuals, start, method="trf", x_scale="jac", max_nfev=60)
     spread = np.sqrt(np.mean((fit.fun[:2 * len(found)] * corner_sigma) ** 2) * 2)
-    if not np.isfinite(fit.x).all() or fit.x[5] <= 0:
+    if not np.isfinite(fit.x).all():
         return None
     free = max(1, 2 * len(found) - 6)
     excess = max(1.0, float((fit.fun[:2 * len(found)] ** 2).sum()) / free)
@@ -103,7 +103,11 @@ def _start(flat: Floats, found: Points, size: tuple[int, int], known: Lens | Non
         return None
     if not ok or not np.isfinite(turn).all() or not np.isfinite(move).all():
         return None
-    pose = np.concatenate([turn.ravel(), move.ravel()])
+    x, y, z = (float(v) for v in move.ravel())
+    k = lens.matrix
+    if z <= 0:
+        return None
+    pose = np.array([*turn.ravel(), k[0, 2] + k[0, 0] * x / z, k[1, 2] + k[1, 1] * y / z, np.log(k[0, 0] / z)])
     return pose if known is not None else np.concatenate([pose, [np.log(FOCAL), 0.0, 0.0, 0.0, 0.0]])
 
 
@@ -116,14 +120,22 @@ def _lens(p: Floats, size: tuple[int, int], known: Lens | None) -> Lens:
     return Lens(np.array([[focal, 0, cx], [0, focal, cy], [0, 0, 1.0]]), np.array([p[9], p[10], 0.0, 0.0]))
 
 
+def _move(p: Floats, lens: Lens) -> Floats:
+    """(3,) translation, mm. The parameters are where the target's middle is seen without distortion (px) and the
+    logarithm of its pixels per mm: so another focal length changes the perspective and not the size."""
+    k = lens.matrix
+    depth = k[0, 0] / float(np.exp(np.clip(p[5], -30, 30)))
+    return np.array([(p[3] - k[0, 2]) / k[0, 0] * depth, (p[4] - k[1, 2]) / k[1, 1] * depth, depth])
+
+
 def _projected(p: Floats, lens: Lens, flat: Floats) -> Points:
-    found, _ = cv2.projectPoints(flat.reshape(-1, 1, 3), p[:3], p[3:6], lens.matrix, lens.distortion)
+    found, _ = cv2.projectPoints(flat.reshape(-1, 1, 3), p[:3], _move(p, lens), lens.matrix, lens.distortion)
     return np.asarray(found, dtype=np.float64).reshape(-1, 2) + 0.5
 
 
 def _homography(p: Floats, lens: Lens) -> Floats:
     """(3, 3) from the target (mm, about its middle) to straightened continuous pixels."""
-    return plane_matrix(p[:3], p[3:6], lens)
+    return plane_matrix(p[:3], _move(p, lens), lens)
 
 
 def plane_matrix(rotation: Floats, translation: Floats, lens: Lens) -> Floats:
@@ -135,10 +147,9 @@ def plane_matrix(rotation: Floats, translation: Floats, lens: Lens) -> Floats:
 
 
 def _tilt(p: Floats, covariance: Floats) -> tuple[float, float]:
-    """Tilt of the target against the line of sight, and one sigma of its direction, degrees."""
+    """Angle between the target and the sensor, and one sigma of the normal's direction, degrees."""
     normal: Callable[[Floats], Floats] = lambda q: cv2.Rodrigues(q[:3])[0][:, 2]  # noqa: E731
-    sight = p[3:6] / np.linalg.norm(p[3:6])
-    tilt = float(np.degrees(np.arccos(np.clip(abs(normal(p) @ sight), 0, 1))))
+    tilt = float(np.degrees(np.arccos(np.clip(abs(normal(p)[2]), 0, 1))))
     slopes = np.array([(normal(p + STEP * e) - normal(p - STEP * e)) / (2 * STEP) for e in np.eye(len(p))[:3]])
     doubt = float(np.sqrt(max(np.trace(slopes.T @ covariance[:3, :3] @ slopes), 0.0)))
     return tilt, float(np.degrees(doubt))

@@ -12,9 +12,8 @@ from tools.spec import Plane
 
 SEEN_TILT = 3.0
 """A tilt of fewer of its own sigmas is taken for none."""
-LEAST_TILT, MOST_TILT = 0.5, 6.0
-"""Bounds of the tilt that a target without visible tilt may have (one sigma), degrees: few parts lie better, and with
-more the eye would see it."""
+SQUARE = 1.2
+"""How square to a part a camera is set up by eye where no tilt shows (one sigma about each axis), degrees."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,8 @@ def level_plane(fit: PlaneFit, mm_per_px: float, found: Points, size: tuple[int,
     """The plane of a target without visible tilt: square to the line of sight, with the tilt it may have as doubt."""
     numbers = lens.numbers() if lens else ()
     focal = lens.matrix[0, 0] if lens else FOCAL * max(size)
-    sigma = float(np.clip(np.hypot(fit.tilt_deg, fit.tilt_doubt) / 2, LEAST_TILT, MOST_TILT))
+    seen = max(fit.tilt_doubt / float(np.sqrt(2)), 1e-3)
+    sigma = 1 / float(np.hypot(1 / seen, 1 / SQUARE))
     slope = float(np.tan(np.radians(sigma))) / focal
     straight = lens.straight(found) if lens else found
     others = tuple(Plane(as_rows(leaning(straight.mean(axis=0), slope * axis)), numbers) for axis in np.eye(2))
