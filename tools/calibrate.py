@@ -20,6 +20,7 @@ from kenpin.contracts.view import (
 from tools.measure import COVER, region_shape
 from tools.measuring.between import point_distance
 from tools.measuring.chessboard import Board, board_plane, find_board
+from tools.measuring.ellipse import fit_ellipse
 from tools.measuring.frame import Frame, frame, known_region
 from tools.measuring.markers import Marker, find_markers
 from tools.measuring.plane import PlaneScale, fit_plane, rectification
@@ -39,6 +40,10 @@ TILT_SHARE = 0.005
 """A rectified view is made from this spread of the scale over the board on."""
 PRINTED = 0.001
 """How well printed markers and boards keep their size (95 %, share): office printers stretch by about this."""
+LEVEL = 1.03
+"""A round thing that is longer than wide by less than this share is seen straight."""
+OVAL = 0.01
+"""What an ellipse fits to this share of its width is an ellipse."""
 BOARD_CORNER = 0.06
 """One sigma of a corner of a sharp chessboard, px; the fit enlarges it where the corners scatter more."""
 IN_PLANE = "; holds for what lies in its plane, not for what lies nearer or farther"
@@ -131,7 +136,8 @@ def _marker(_bench: Workbench, args: CalibrateArgs, place: Frame) -> _Found:
     if not planes:
         raise ToolInputError("the corners of the marker do not lie on a plane; use another method")
     scales = np.array([plane.mm_per_px for _, plane in planes])
-    mean = float(np.median(scales))
+    # The middle one of several, and of two the larger marker: a small one is the likelier mistake.
+    mean = float(np.sort(scales)[(len(scales) - 1) // 2])
     alike = [entry for entry in planes if abs(entry[1].mm_per_px / mean - 1) < 0.25]
     mean = float(np.mean([plane.mm_per_px for _, plane in alike]))
     corner = COVER * float(np.mean([m.corner_sigma / m.side_px for m, _ in alike])) / np.sqrt(len(alike))
@@ -249,10 +255,14 @@ def _pointed(points: tuple[tuple[float, float], ...], place: Frame) -> Reading:
 
 
 def _longest(shape: Shape, place: Frame) -> tuple[Reading, str]:
-    """Diameter of a round thing (a coin), length of any other."""
-    points = shape.contour.points
-    if roundness(points) > ROUND and moments(points).elongation < 1.15:
+    """Diameter of a round thing (a coin), its longest one where it is seen at a slant; length of any other."""
+    points = place.flat(shape.contour.points)
+    if roundness(points) > ROUND and moments(points).elongation < LEVEL:
         return read(shape, "diameter", place.flat, centre_line=False), "its diameter"
+    ellipse = fit_ellipse(points)
+    if shape.line is None and ellipse is not None and ellipse.scatter < OVAL * ellipse.minor:
+        reading = read(shape, "major_axis", place.flat, centre_line=False)
+        return reading, "its longest diameter (it looks oval, so it may be tilted)"
     return read(shape, "length", place.flat, centre_line=False), "its length"
 
 

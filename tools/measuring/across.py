@@ -14,7 +14,7 @@ USUAL_BLUR, BLUR_DOUBT = 1.1, 0.5
 """Blur of a picture with its pixels (sigma, px) and how far it may be off (sigma of its logarithm): a weak prior."""
 SHARED = 4.0
 """Neighbouring profiles share pixels: only every fourth counts as independent."""
-MODEL = 0.015
+MODEL = 0.012
 """How far a line may be from a box of even height, as a share of its height."""
 WIDTHS = np.linspace(0.2, 2 * NARROW, 100)
 BLURS = np.geomspace(0.4, 4.0, 40)
@@ -54,15 +54,15 @@ def _weights(along: Floats, mean: Floats, sigma: float) -> Floats:
     height = np.clip(mean, 0, None)
     centre = float((height * along).sum() / max(float(height.sum()), 1e-9))
     x = along - centre
-    misfit = np.empty((len(WIDTHS), len(BLURS)))
-    for j, blur in enumerate(BLURS):
-        for i, half in enumerate(WIDTHS / 2):
-            near, far = (x + half) / blur, (x - half) / blur
-            box = ndtr(near) - ndtr(far)
-            slope = (np.exp(-near * near / 2) - np.exp(-far * far / 2)) / blur
-            terms = np.column_stack([box / max(float(box.max()), 1e-9), np.ones_like(x), slope])
-            fit = np.linalg.solve(terms.T @ terms + 1e-9 * np.eye(3), terms.T @ mean)
-            misfit[i, j] = ((mean - terms @ fit) ** 2).sum() if fit[0] > 0 else np.inf
+    half, blur = WIDTHS[:, None, None] / 2, BLURS[None, :, None]
+    near, far = (x + half) / blur, (x - half) / blur
+    box = ndtr(near) - ndtr(far)
+    slope = (np.exp(-near * near / 2) - np.exp(-far * far / 2)) / blur
+    terms = np.stack([box / np.maximum(box.max(axis=2, keepdims=True), 1e-9), np.ones_like(box), slope], axis=-1)
+    turned = np.swapaxes(terms, -1, -2)
+    fit = np.linalg.solve(turned @ terms + 1e-9 * np.eye(3), turned @ mean[:, None])
+    misfit = ((mean - (terms @ fit)[..., 0]) ** 2).sum(axis=2)
+    misfit = np.where(fit[..., 0, 0] > 0, misfit, np.inf)
     # Samples lie closer than pixels, so that only a share of them counts.
     level = -0.5 * (misfit - misfit.min()) * STEP / sigma**2
     level = level - 0.5 * (np.log(BLURS / USUAL_BLUR)[None] / BLUR_DOUBT) ** 2
