@@ -101,6 +101,8 @@ def _parsed(path: Path) -> Any:
 def _fields(data: dict[str, Any], name: str) -> dict[str, Any]:
     """The file's names to those of the model."""
     picture = data.get("picture") or {}
+    if not isinstance(picture, dict):
+        raise FileRefused(f"{name}: picture: expected width and height")
     distortion = data.get("distortion", data.get("distortion_coefficients", ()))
     if isinstance(distortion, list) and distortion and isinstance(distortion[0], list):
         distortion = [value for row in distortion for value in row]
