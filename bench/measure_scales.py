@@ -72,8 +72,8 @@ def scene(source: str, rng: Rng) -> Scene:
     cover = target
     for centre, diameter in holes:
         cover = np.maximum(cover, (np.hypot(mm[..., 0] - centre[0], mm[..., 1] - centre[1]) < diameter / 2))
-    look = Look(blur=float(rng.uniform(0.5, 1.3)), contrast=float(rng.uniform(90, 170)), noise=float(rng.uniform(0.5, 3)),
-                jpeg=int(rng.integers(80, 96)) if rng.random() < 0.5 else None)
+    look = Look(blur=float(rng.uniform(0.5, 1.3)), contrast=float(rng.uniform(90, 170)),
+                noise=float(rng.uniform(0.5, 3)), jpeg=int(rng.integers(80, 96)) if rng.random() < 0.5 else None)
     boxes = tuple(_seen(centre, diameter, matrix, lens) for centre, diameter in holes)
     return Scene(photographed(cover.astype(np.float32), look, rng), holes, boxes, lens, size[source], look)
 

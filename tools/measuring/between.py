@@ -8,7 +8,8 @@ from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.view import Points
 from tools.measuring import shapes
 from tools.measuring.edges import crossings
-from tools.measuring.reading import Flatten, Reading, edge_doubt, long_axis, scale_of
+from tools.measuring.outer import Flatten, centre_error, edge_doubt, scale_of
+from tools.measuring.reading import Reading, long_axis
 from tools.measuring.shape import Shape
 
 POINTED = 0.7
@@ -21,8 +22,7 @@ def centre_distance(first: Shape, second: Shape, flat: Flatten) -> Reading:
     line = np.array([shapes.moments(s.contour.points).centre for s in (first, second)])
     value = float(np.linalg.norm(a - b))
     grow = value / max(float(np.linalg.norm(line[0] - line[1])), 1e-9)
-    doubt = [s.contour.scatter / np.sqrt(max(1.0, len(s.contour.points) / 4)) for s in (first, second)]
-    sigma = float(np.sqrt(doubt[0] ** 2 + doubt[1] ** 2 + 0.05**2)) * grow
+    sigma = float(np.hypot(centre_error(first), centre_error(second))) * grow
     return Reading(value, sigma, 1, line, "distance between the two centres of area")
 
 

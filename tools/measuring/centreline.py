@@ -20,8 +20,8 @@ SEEN_END = 4.0
 """From this width on one can see whether an end is square or round, px."""
 ROUND_END = 0.39
 """Widths by which a square end of the same area lies beyond the centre of a round one: 1/2 times pi/4."""
-UNSEEN_END = 0.28
-"""One sigma of an end of unknown shape, in widths: so that twice the sigma of both ends is twice `ROUND_END`."""
+UNSEEN_END = 0.34
+"""One sigma of an end of unknown shape, in widths: so that twice the sigma of both ends is well twice `ROUND_END`."""
 MOST_PIXELS = 12000
 """Larger masks are reduced before the path is searched."""
 

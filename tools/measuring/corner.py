@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.view import Points
+from tools.measuring.outer import Flatten, edge_doubt
 from tools.measuring.polygon import coarse_runs, shared, sharp_corners
-from tools.measuring.reading import Flatten, Reading, edge_doubt
+from tools.measuring.reading import Reading
 from tools.measuring.shape import Shape
 
 ALIKE = 0.05

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from kenpin.contracts.view import Points
 from tools.measuring import shapes
 from tools.measuring.lines import fit_line
+from tools.measuring.outer import Flatten, centre_error, edge_doubt, scale_of
 from tools.measuring.polygon import coarse_runs, sharp_corners
-from tools.measuring.reading import ROUND, Flatten, Reading, edge_doubt, scale_of
+from tools.measuring.reading import ROUND, Reading
 from tools.measuring.shape import Shape
 
 LEAST_SIDE = 6
@@ -61,7 +62,7 @@ def _feature(shape: Shape, flat: Flatten) -> _Feature:
     plane = flat(points)
     grow = scale_of(points, plane)
     body = shapes.moments(plane)
-    still = float(np.hypot(0.03, shape.contour.scatter / np.sqrt(max(1.0, len(points) / 8)))) * grow
+    still = centre_error(shape) * grow
     if shapes.roundness(plane) > ROUND and body.elongation < 1.15:
         circle, upload = shapes.fit_circle(plane), shapes.fit_circle(points)
         return _Feature("the centre of the fitted circle", circle.centre, upload.centre, still)

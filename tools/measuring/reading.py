@@ -10,18 +10,19 @@ from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.view import Points
 from tools.measuring import shapes
 from tools.measuring.ellipse import fit_ellipse
-from tools.measuring.polygon import Polygon, sharp_corners
+from tools.measuring.outer import (
+    Flatten,
+    edge_doubt,
+    outer_edge,
+    random_error,
+    random_span,
+    rectangle_sides,
+    scale_of,
+)
 from tools.measuring.shape import Shape
 
-Flatten = Callable[[Points], Points]
-
-CORRELATED = 4.0
-"""Neighbouring contour points share pixels: only every fourth counts as independent."""
 ROUND = 0.9
 """From this circularity on, a thing is measured as a circle."""
-RIGHT = np.sin(np.radians(4.0))
-"""Corners this near to a right angle make a rectangle."""
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -35,15 +36,6 @@ class Reading:
     line: Points
     """(N, 2) original pixels: what was measured."""
     method: str
-
-
-def edge_doubt(shape: Shape) -> float:
-    """How far the half-height rule may place an edge off (one sigma, same for the whole contour), px.
-
-    Grows with blur, since uneven light moves the half height of a soft edge, and with noise over contrast.
-    """
-    blur = shape.contour.blur if np.isfinite(shape.contour.blur) else 1.0
-    return float(np.hypot(0.03 + 0.04 * blur, 0.3 * blur * shape.noise / max(shape.contrast, 1e-6)))
 
 
 def read(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -> Reading:
@@ -65,12 +57,6 @@ def read(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -> Re
     return reader(shape, flat)
 
 
-def scale_of(original: Points, flattened: Points) -> float:
-    """Mean magnification from original pixels to the plane of measurement."""
-    before, after = shapes.perimeter(original), shapes.perimeter(flattened)
-    return after / before if before > 0 else 1.0
-
-
 def _of_line(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -> Reading:
     line = shape.line
     assert line is not None
@@ -87,23 +73,8 @@ def _of_line(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -
     ends = "to the centre of rounded ends" if centre_line else "from tip to tip"
     # Blur beyond the usual hides where a line ends, however well its middle is seen.
     soft = max(0.0, shape.contour.blur - 1.5) if np.isfinite(shape.contour.blur) else 1.0
-    sigma = float(np.sqrt(line.end_doubt**2 + (0.003 * line.length) ** 2 + (0.8 * soft) ** 2))
+    sigma = float(np.sqrt(line.end_doubt**2 + (0.005 * line.length) ** 2 + (0.8 * soft) ** 2))
     return Reading(length * grow, sigma * grow, 1, path, f"length along the centre line, {ends}")
-
-
-def _random(shape: Shape, share: float = 0.25) -> float:
-    """Standard error of the mean place of a part of the contour, px."""
-    return shape.contour.scatter / float(np.sqrt(max(1.0, share * len(shape.contour.points) / CORRELATED)))
-
-
-def _span(shape: Shape, grow: float) -> float:
-    """One sigma of the distance between two opposite edges."""
-    return float(np.hypot(2 * edge_doubt(shape), np.sqrt(2) * _random(shape))) * grow
-
-
-def _random_span(shape: Shape, share: float) -> float:
-    """One sigma of the distance between two opposite edges that a share of the contour has a say in."""
-    return float(np.hypot(2 * edge_doubt(shape), 2 * _random(shape, share)))
 
 
 def _back(ends: Points, original: Points, plane: Points) -> Points:
@@ -114,76 +85,9 @@ def _back(ends: Points, original: Points, plane: Points) -> Points:
     return original[nearest]
 
 
-def _polygon(shape: Shape) -> Polygon | None:
-    """The polygon that a thing is, in original pixels; None if it has bent sides."""
-    found = sharp_corners(shape.contour.plain, shape.contour.sigma)
-    if found is None or len(found.corners) <= 4:
-        return found
-    # An even curve can pass for many short sides; an ellipse that lies nearer to it is the simpler truth.
-    points = shape.contour.points
-    ellipse = fit_ellipse(points)
-    return None if ellipse is not None and ellipse.scatter < _misfit(found.corners, points) else found
-
-
-def _misfit(corners: Points, points: Points) -> float:
-    """Root mean square distance of contour points from a polygon."""
-    ends = np.roll(corners, -1, axis=0)
-    arm = ends - corners
-    along = ((points[:, None] - corners[None]) * arm).sum(axis=2) / np.maximum((arm**2).sum(axis=1), 1e-9)
-    nearest = corners[None] + np.clip(along, 0, 1)[..., None] * arm
-    return float(np.sqrt((((points[:, None] - nearest) ** 2).sum(axis=2)).min(axis=1).mean()))
-
-
-@dataclass(frozen=True)
-class _Outer:
-    """What the extent of a thing is taken of: true corners of a polygon, else the contour."""
-
-    original: Points
-    plane: Points
-    sigma: float
-    """One standard deviation of a distance between two ends of it, in the plane."""
-    grow: float
-    how: str
-    right: float
-    """How far the cosine at a corner of a rectangle may be off 0."""
-
-
-def _outer(shape: Shape, flat: Flatten) -> _Outer:
-    found = _polygon(shape)
-    original = shape.contour.points if found is None else found.corners
-    plane = flat(original)
-    grow = scale_of(original, plane)
-    if found is not None:
-        sigma = float(np.hypot(_span(shape, grow), np.sqrt(2) * found.doubt * grow))
-        right = RIGHT + 4 * found.doubt / max(float(found.lengths.min()), 1e-9)
-        return _Outer(original, plane, sigma, grow, ", its corners where its straight sides meet", right)
-    sigma, ellipse = _span(shape, grow), fit_ellipse(original)
-    if ellipse is None or ellipse.scatter > 0.25 + 2 * shape.contour.scatter:
-        # It may have corners that blur has rounded: one of a right angle is cut off by 0.77 sigma.
-        sigma = float(np.hypot(sigma, 0.7 * shape.contour.sigma * grow))
-    return _Outer(original, plane, sigma, grow, "", RIGHT)
-
-
-def _sides_of(outer: _Outer) -> tuple[tuple[float, Points], tuple[float, Points]] | None:
-    """Longer and shorter side of a four-cornered thing with right angles, each the mean of two, with its ends."""
-    plane = outer.plane
-    if not outer.how or len(plane) != 4:
-        return None
-    arms = np.roll(plane, -1, axis=0) - plane
-    size = np.linalg.norm(arms, axis=1)
-    cosines = np.abs((arms * np.roll(arms, -1, axis=0)).sum(axis=1)) / np.maximum(size * np.roll(size, -1), 1e-9)
-    if cosines.max() > outer.right:
-        return None
-    middles = (plane + np.roll(plane, -1, axis=0)) / 2
-    # Between the middles of two facing sides: what tilts a short side by a little then does not count.
-    spans = [(float(np.linalg.norm(middles[i + 2] - middles[i])), middles[[i, i + 2]]) for i in (0, 1)]
-    spans.sort(key=lambda span: -span[0])
-    return spans[0], spans[1]
-
-
 def _length(shape: Shape, flat: Flatten) -> Reading:
-    outer = _outer(shape, flat)
-    if (sides := _sides_of(outer)) is not None:
+    outer = outer_edge(shape, flat)
+    if (sides := rectangle_sides(outer)) is not None:
         return Reading(sides[0][0], outer.sigma, 1, _back(sides[0][1], outer.original, outer.plane),
                        "distance between the middles of its two shorter sides")
     if not outer.how and shapes.roundness(outer.plane) > ROUND and shapes.moments(outer.plane).elongation < 1.1:
@@ -196,8 +100,8 @@ def _length(shape: Shape, flat: Flatten) -> Reading:
 
 
 def _width(shape: Shape, flat: Flatten) -> Reading:
-    outer = _outer(shape, flat)
-    if (sides := _sides_of(outer)) is not None:
+    outer = outer_edge(shape, flat)
+    if (sides := rectangle_sides(outer)) is not None:
         return Reading(sides[1][0], outer.sigma, 1, _back(sides[1][1], outer.original, outer.plane),
                        "distance between the middles of its two longer sides")
     box = shapes.extent(outer.plane)
@@ -206,7 +110,7 @@ def _width(shape: Shape, flat: Flatten) -> Reading:
 
 
 def _height(shape: Shape, flat: Flatten) -> Reading:
-    outer = _outer(shape, flat)
+    outer = outer_edge(shape, flat)
     plane = outer.plane
     top, bottom = plane[int(np.argmin(plane[:, 1]))], plane[int(np.argmax(plane[:, 1]))]
     low, high = top[1], bottom[1]
@@ -217,7 +121,7 @@ def _height(shape: Shape, flat: Flatten) -> Reading:
 
 
 def _feret(shape: Shape, flat: Flatten, name: str) -> Reading:
-    outer = _outer(shape, flat)
+    outer = outer_edge(shape, flat)
     value, ends = shapes.feret(outer.plane) if name == "largest" else shapes.caliper(outer.plane)
     return Reading(value, outer.sigma, 1, _back(ends, outer.original, outer.plane),
                    f"{name} distance between two parallel lines that touch it (Feret){outer.how}")
@@ -231,7 +135,7 @@ def _ellipse(shape: Shape, flat: Flatten, name: str) -> Reading:
         raise ToolInputError("no ellipse can be fitted to its edge; measure length and width")
     grow = scale_of(original, plane)
     misfit = fit.scatter / float(np.sqrt(max(1.0, len(plane) / 20)))
-    sigma = float(np.hypot(_random_span(shape, 1.0) * grow, 2 * misfit))
+    sigma = float(np.hypot(random_span(shape, 1.0) * grow, 2 * misfit))
     value, ends = (fit.major, fit.ends[:2]) if name == "long" else (fit.minor, fit.ends[2:])
     return Reading(value, sigma, 1, _back(ends, original, plane), f"{name} axis of the ellipse fitted to its edge")
 
@@ -239,7 +143,7 @@ def _ellipse(shape: Shape, flat: Flatten, name: str) -> Reading:
 def _diameter(shape: Shape, flat: Flatten) -> Reading:
     plane = flat(shape.contour.points)
     grow = scale_of(shape.contour.points, plane)
-    sigma = float(np.hypot(2 * edge_doubt(shape), 2 * _random(shape, 1.0))) * grow
+    sigma = float(np.hypot(2 * edge_doubt(shape), 2 * random_error(shape, 1.0))) * grow
     body = shapes.moments(plane)
     if body.elongation < 1.15 and shapes.roundness(plane) > 0.8:
         circle = shapes.fit_circle(plane)
@@ -261,19 +165,19 @@ def _radius(shape: Shape, flat: Flatten) -> Reading:
 
 
 def _area(shape: Shape, flat: Flatten) -> Reading:
-    outer = _outer(shape, flat)
+    outer = outer_edge(shape, flat)
     around, value = shapes.perimeter(outer.plane), shapes.moments(outer.plane).area
     for hole in shape.holes:
         inner = flat(hole)
         value -= shapes.moments(inner).area
         around += shapes.perimeter(inner)
-    sigma = around * float(np.hypot(edge_doubt(shape), _random(shape, 1.0))) * outer.grow
+    sigma = around * float(np.hypot(edge_doubt(shape), random_error(shape, 1.0))) * outer.grow
     text = f"area inside its edge{outer.how}" + (", without the hole in it" if shape.holes else "")
     return Reading(value, sigma, 2, _thinned(shape.contour.points), text)
 
 
 def _perimeter(shape: Shape, flat: Flatten) -> Reading:
-    outer = _outer(shape, flat)
+    outer = outer_edge(shape, flat)
     value = shapes.perimeter(outer.plane)
     bent = 0.003 if outer.how or shapes.roundness(outer.plane) > ROUND else 0.025
     sigma = float(np.hypot(2 * np.pi * edge_doubt(shape) * outer.grow, bent * value))
@@ -299,7 +203,7 @@ def long_axis(shape: Shape, flat: Flatten) -> tuple[NDArray[np.float64], float, 
         raise ToolInputError("it is about as wide as long and has no long axis; give three points for an angle")
     reach = (plane - body.centre) @ body.axis
     ends = np.array([body.centre + reach.min() * body.axis, body.centre + reach.max() * body.axis])
-    doubt = np.hypot(0.05 + 0.2 * edge_doubt(shape), 2 * _random(shape)) * scale_of(shape.contour.points, plane)
+    doubt = np.hypot(0.05 + 0.2 * edge_doubt(shape), 2 * random_error(shape)) * scale_of(shape.contour.points, plane)
     sigma = np.degrees(2 * doubt / max(float(np.ptp(reach)), 1e-9) / (1 - body.elongation**-2))
     return body.axis, float(sigma), _back(ends, shape.contour.points, plane)
 

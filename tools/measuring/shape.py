@@ -8,6 +8,7 @@ import numpy as np
 from kenpin.contracts.view import Box, Mask, Points, RgbImage, enclosing
 from tools.measuring.centreline import CentreLine, centre_line
 from tools.measuring.contour import Contour, contour, outline
+from tools.measuring.large import segment_any
 from tools.measuring.relief import Relief
 from tools.measuring.segment import Rank, Thing, segment
 from tools.measuring.shapes import extent, perimeter
@@ -64,7 +65,7 @@ def find_shape(pixels: RgbImage, box: Box, *, outlined: Points | None = None, la
         part = pixels[y0:y1, x0:x1]
         inside = _inside(reach, window, outlined if reach == box else None, skip)
         around = ~inside if np.count_nonzero(~inside) > 30 else _rim(inside.shape)
-        thing = segment(part, inside, around, thin=thin, rank=rank)
+        thing = segment_any(part, inside, around, thin=thin, rank=rank)
         if thing is None:
             return None
         cut = _touches(thing.mask, window, width, height)
