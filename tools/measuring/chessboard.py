@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from kenpin.contracts.view import GrayImage, Points
+from kenpin.contracts.view import GrayImage, Points, apply_homography
 from tools.measuring.plane import PlaneScale, fit_plane
 
 SMALLEST = ((3, 3),)
@@ -16,6 +16,8 @@ MOST_WINDOW = 12
 """And at most, px."""
 MOST_SHIFT = 1.5
 """A corner is not moved farther by that, px of the searched picture."""
+OFF_GRID = 0.12
+"""A corner this many squares off the grid of the others is a mistake of the finder."""
 WORK_SIDE = 1600
 """Longer pictures are searched reduced; corners are refined on the full picture."""
 
@@ -80,9 +82,21 @@ def board_plane(board: Board, *, square: float) -> PlaneScale | None:
     return fit_plane(board.places * square, board.corners)
 
 
+def _replaced(board: Board) -> Points:
+    """Corners with single ones that lie off the grid of the others put where that says; lenses bend it less."""
+    matrix, _ = cv2.findHomography(board.places, board.corners, cv2.LMEDS)
+    if matrix is None:
+        return board.corners
+    expected = apply_homography(np.asarray(matrix, dtype=np.float64), board.places)
+    away = np.linalg.norm(expected - board.corners, axis=1)
+    side = np.linalg.norm(expected[1] - expected[0])
+    wrong = away > max(OFF_GRID * float(side), 4 * float(np.median(away)))
+    return np.where(wrong[:, None], expected, board.corners)
+
+
 def _refined(image: GrayImage, board: Board, shrink: float) -> Board:
     """Corners brought to the full picture and refined there over as much of their four squares as is free of others."""
-    corners = board.corners / shrink
+    corners = _replaced(board) / shrink
     grid = corners.reshape(board.rows, board.columns, 2)
     steps = np.concatenate([np.linalg.norm(np.diff(grid, axis=axis), axis=2).ravel() for axis in (0, 1)])
     reach = int(np.clip(round(WINDOW * float(steps.min())), 2, MOST_WINDOW))

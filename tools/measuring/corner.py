@@ -68,7 +68,7 @@ def _tilt(side: Side, shape: Shape) -> float:
     soft = shape.contour.sigma
     # Slope of a least squares line through evenly spaced points.
     slope = max(scatter, shape.contour.scatter) * float(np.sqrt(12 / shared(len(points), soft)))
-    return float(np.degrees((0.5 * edge_doubt(shape) + slope) / max(float(np.ptp(points @ axis)), 1e-9)))
+    return float(np.degrees((0.6 * edge_doubt(shape) + slope) / max(float(np.ptp(points @ axis)), 1e-9)))
 
 
 def _line(points: Points) -> Side:

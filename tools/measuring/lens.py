@@ -10,6 +10,8 @@ from kenpin.contracts.camera import CameraProfile
 from kenpin.contracts.view import Points
 
 Floats = NDArray[np.float64]
+FARTHEST = 2.0
+"""A point is moved to this many times its distance from the axis at most."""
 ROUNDS, CLOSE = 40, 1e-4
 """Rounds of the inversion at most, and when it is close enough, px."""
 
@@ -36,6 +38,9 @@ class Lens:
         for _ in range(ROUNDS):
             away = np.column_stack([self.ahead(guess) - points, np.zeros(len(points))]) @ back.T
             guess = guess - away * [1.0, 1.0, 0.0]
+            # Past the fold of a strong lens no place exists that it would show there: the point stays near.
+            limit = FARTHEST * np.abs(seen)
+            guess = np.clip(np.nan_to_num(guess, nan=0.0, posinf=1e6, neginf=-1e6), -limit, limit)
             if np.abs(away).max() * self.matrix[0, 0] < CLOSE:
                 break
         return np.asarray(guess @ self.matrix.T)[:, :2] + 0.5

@@ -58,7 +58,7 @@ def _point_error(shape: Shape) -> float:
 def centre_error(shape: Shape) -> float:
     """One sigma of a centre in x and in y, px: texture moves a stretch of some six points of the contour at a time."""
     point = _point_error(shape)
-    return float(np.hypot(0.03, point * np.sqrt(12 / max(len(shape.contour.points), 12))))
+    return float(np.hypot(0.04, point * np.sqrt(18 / max(len(shape.contour.points), 18))))
 
 
 def _polygon(shape: Shape) -> Polygon | None:

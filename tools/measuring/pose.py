@@ -23,6 +23,10 @@ CENTRE_DOUBT = 0.02
 BEND_DOUBT = (0.15, 0.15)
 """Usual size of k1 and k2 (one sigma) of a lens that nothing is known of."""
 STEP = 1e-5
+ROBUST = 9
+"""From this many corners on, single wrong ones are found and left out."""
+OUTLIER = 6.0
+"""Times the median distance from the model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,17 +66,17 @@ def fit_view(target: Points, found: Points, size: tuple[int, int], *, known: Len
     start = _start(flat, found, size, known)
     if start is None:
         return None
-
-    def residuals(p: Floats) -> Floats:
-        lens = _lens(p, size, known)
-        away = (_projected(p, lens, flat) - found).ravel() / corner_sigma
-        if known is not None:
-            return np.asarray(away)
-        prior = [(p[6] - np.log(FOCAL)) / FOCAL_DOUBT, p[7] / CENTRE_DOUBT, p[8] / CENTRE_DOUBT,
-                 p[9] / BEND_DOUBT[0], p[10] / BEND_DOUBT[1]]
-        return np.concatenate([away, prior])
-
-    fit = least_squares(residuals, start, method="trf", x_scale="jac", max_nfev=60)
+    keep = np.ones(len(found), dtype=bool)
+    if len(found) >= ROBUST:
+        rough = least_squares(_misfit, start, args=(flat, found, size, known, corner_sigma), method="trf",
+                              x_scale="jac", loss="soft_l1", f_scale=2.0, max_nfev=60)
+        away = np.linalg.norm(_projected(rough.x, _lens(rough.x, size, known), flat) - found, axis=1)
+        # A corner that the finder has put beside its place: far off the others, and far off at all.
+        keep = away <= max(OUTLIER * float(np.median(away)), 4 * corner_sigma)
+        start = rough.x
+    flat, found = flat[keep], found[keep]
+    fit = least_squares(_misfit, start, args=(flat, found, size, known, corner_sigma), method="trf", x_scale="jac",
+                        max_nfev=60)
     spread = np.sqrt(np.mean((fit.fun[:2 * len(found)] * corner_sigma) ** 2) * 2)
     if not np.isfinite(fit.x).all():
         return None
@@ -91,6 +95,17 @@ def fit_view(target: Points, found: Points, size: tuple[int, int], *, known: Len
     matrix, lens = plane(fit.x)
     tilt, doubt = _tilt(fit.x, covariance)
     return PlaneFit(matrix, lens, tilt, doubt, float(spread), others)
+
+
+def _misfit(p: Floats, flat: Floats, found: Points, size: tuple[int, int], known: Lens | None,
+            corner_sigma: float) -> Floats:
+    """Corners off the model and parameters off their priors, in sigmas."""
+    away = (_projected(p, _lens(p, size, known), flat) - found).ravel() / corner_sigma
+    if known is not None:
+        return np.asarray(away, dtype=np.float64)
+    prior = [(p[6] - np.log(FOCAL)) / FOCAL_DOUBT, p[7] / CENTRE_DOUBT, p[8] / CENTRE_DOUBT,
+             p[9] / BEND_DOUBT[0], p[10] / BEND_DOUBT[1]]
+    return np.concatenate([away, prior])
 
 
 def _start(flat: Floats, found: Points, size: tuple[int, int], known: Lens | None) -> Floats | None:

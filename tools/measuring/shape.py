@@ -101,7 +101,7 @@ def _shape(thing: Thing, window: Box, size: tuple[int, int], label: str) -> Shap
     if found is None:
         return None
     shift = np.array(window[:2], dtype=np.float64)
-    line = centre_line(thing) if label in LINE_LIKE or _aspect(found.points) >= ASPECT else None
+    line = centre_line(thing, found.sigma) if label in LINE_LIKE or _aspect(found.points) >= ASPECT else None
     if line is not None:
         line = replace(line, points=line.points + shift) if line.tip_length >= 2.5 * line.width else None
     ys, xs = np.nonzero(thing.mask)
