@@ -16,8 +16,8 @@ MOST_WINDOW = 12
 """And at most, px."""
 MOST_SHIFT = 1.5
 """A corner is not moved farther by that, px of the searched picture."""
-OFF_GRID = 0.12
-"""A corner this many squares off the grid of the others is a mistake of the finder."""
+OFF_GRID = 0.25
+"""A corner this many squares off the grid of the others is a mistake of the finder; strong lenses bend a board by 0.15."""
 WORK_SIDE = 1600
 """Longer pictures are searched reduced; corners are refined on the full picture."""
 
@@ -105,5 +105,5 @@ def _refined(image: GrayImage, board: Board, shrink: float) -> Board:
     better = cv2.cornerSubPix(image, start, (reach, reach), (-1, -1), criteria).reshape(-1, 2).astype(np.float64) + 0.5
     away = np.linalg.norm(better - corners, axis=1)
     # The gradient rule can run away where something else is near: then the finder's corner stands.
-    better = np.where((away < MOST_SHIFT / shrink)[:, None], better, corners)
+    better = np.where((away < MOST_SHIFT / shrink)[:, None], better, board.corners / shrink)
     return Board(rows=board.rows, columns=board.columns, corners=better)
