@@ -34,7 +34,7 @@ def edge_distance(first: Shape, second: Shape, flat: Flatten) -> Reading:
     i = int(np.argmin(gap))
     grow = scale_of(first.contour.points, a)
     scatter = first.contour.scatter**2 + second.contour.scatter**2
-    sigma = float(np.sqrt(edge_doubt(first) ** 2 + edge_doubt(second) ** 2 + 0.05**2 + scatter)) * grow
+    sigma = float(np.sqrt(edge_doubt(first) ** 2 + edge_doubt(second) ** 2 + 0.08**2 + scatter)) * grow
     line = np.array([first.contour.points[i], second.contour.points[int(partner[i])]])
     return Reading(float(gap[i]), sigma, 1, line, "smallest distance between the two edges")
 

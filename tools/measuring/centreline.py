@@ -194,7 +194,7 @@ def _extended(points: Points, thing: Thing, width: float, seen: float) -> tuple[
         tip, filled, blur = _tip(line, thing, width, seen)
         line = np.vstack([line, tip]) if np.linalg.norm(tip - line[-1]) > 0.05 else line
         caps.append(width / 2 * float(np.clip((1 - filled) / (1 - ROUND_CAP), 0, 1)))
-        shape = UNSEEN_END * width if width < seen else 0.1 * width
+        shape = UNSEEN_END * width if width < seen else (0.2 if width < 2 * seen else 0.1) * width
         doubts.append(float(np.hypot(0.2 + blur, shape)))
     return line, caps, float(np.hypot(doubts[0], doubts[1]))
 
