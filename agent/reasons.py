@@ -1,4 +1,7 @@
-"""Reasons of a verdict in plain words."""
+"""Reasons of a verdict, and of tools that do or do not decide, in plain words."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from agent.prompting import render, templates, word
 
@@ -21,3 +24,14 @@ def explain(code: str, lang: str) -> str:
         else word(second, lang)
     )
     return render(f"reason.{key}", lang, a=first, b=names)
+
+
+def told(result: Mapping[str, Any], lang: str) -> str:
+    """Why a tool does or does not decide, one sentence: by its reason code, else as the tool itself puts it.
+
+    >>> told({"reason_code": "few_samples", "reason": "too few"}, "ja")
+    'しきい値を決めるには良品サンプルが足りません。4枚以上必要です。'
+    """
+    code = f"r.{result.get('reason_code')}"
+    words = word(code, lang)
+    return str(result.get("reason") or "") if words == code else words

@@ -10,6 +10,7 @@ from agent.procedures.numbers import shown
 from agent.procedures.places import earlier, grown, named_box
 from agent.procedures.searching import SHOWN, _item, check_once
 from agent.procedures.situation import Place
+from agent.reasons import told
 
 
 def compare(job: Job) -> Steps:
@@ -22,7 +23,7 @@ def compare(job: Job) -> Steps:
         return
     result = done.result
     if not result["aligned"]:
-        job.tell("compare.unaligned", step=done.step, reason=result["reason"], code=result["reason_code"])
+        job.tell("compare.unaligned", step=done.step, reason=told(result, job.lang), code=result["reason_code"])
         return
     found = [Place.of(f, label=f["type"], step=done.step) for f in result["findings"]]
     strong = [p for p in found if p.score >= 0.5]
@@ -45,7 +46,9 @@ def compare(job: Job) -> Steps:
         )
     else:
         job.tell(
-            "compare.same" if result["decided"] else "compare.same_undecided", step=done.step, reason=result["reason"]
+            "compare.same" if result["decided"] else "compare.same_undecided",
+            step=done.step,
+            reason=told(result, job.lang),
         )
     job.searched = job.searched or done
 

@@ -8,6 +8,7 @@ from agent.language.normal import normalise
 from agent.procedures.core import Asks, Done, Job, Steps
 from agent.procedures.places import named_box, of_type
 from agent.procedures.situation import Place
+from agent.reasons import told
 from kenpin.contracts.verdict import DefectType
 
 LONGEST_FIRST = re.compile(r"longest first|by length|長い(?:方|ほう|もの|順)(?:から|に)")
@@ -90,7 +91,8 @@ def _tell_findings(job: Job, done: Done, types: tuple[str, ...]) -> None:
     if weak:
         job.tell("detect.weak", step=done.step, count=len(weak), items=[_item(job, p) for p in weak[:2]])
     if not done.result["decided"]:
-        job.tell("detect.undecided", step=done.step, code=str(done.result["reason_code"]), reason=done.result["reason"])
+        code, reason = str(done.result["reason_code"]), told(done.result, job.lang)
+        job.tell("detect.undecided", step=done.step, code=code, reason=reason)
 
 
 def _item(job: Job, place: Place) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from agent.procedures.core import Asks, Job, Steps
 from agent.procedures.places import earlier
 from agent.procedures.searching import search
 from agent.reasons import explain as reason_in_words
+from agent.reasons import told
 
 
 def explain(job: Job) -> Steps:
@@ -39,7 +40,7 @@ def explain(job: Job) -> Steps:
             "explain.nothing",
             step=last["step"],
             tool=job.word(last["tool"]),
-            reason=last["result"].get("reason", ""),
+            reason=told(last["result"], job.lang),
             decided=last["result"].get("decided", False),
         )
     if measured := situation.measured:

@@ -13,7 +13,7 @@ from ui.parts.plain import cited, one_line, plain
 from ui.parts.results import box_words, number, quantity
 
 UI = Path(__file__).parents[2] / "ui"
-FAMILIES = ("tool", "arg", "choice", "field", "quantity", "kind", "problem", "reason", "planner", "suggest", "rule",
+FAMILIES = ("tool", "arg", "choice", "field", "quantity", "kind", "problem", "planner", "suggest", "rule",
             "verdict", "answer", "step", "viewer", "case", "material")
 """Keys of these families are put together at run time."""
 

@@ -11,10 +11,12 @@ from jinja2 import UndefinedError, meta
 
 import agent
 from agent.prompting import ENV, read, render, sha256, word
-from agent.reasons import explain
-from agent.wording import language, reply
+from agent.reasons import explain, told
+from agent.wording import JAPANESE, language, reply
 from kenpin.contracts.verdict import DefectType, Verdict
 from prompts import manifest
+from tools.compare import REASONS as COMPARE
+from tools.detection.outcome import REASONS as DETECT
 
 LANGUAGES = ("en", "ja")
 CODES = (
@@ -82,6 +84,15 @@ def test_the_codes_of_the_source_are_all_told() -> None:
     heads = {code for code in re.findall(rf'"((?:{kinds})\.[a-z]+)', source) if code != "limit.unknown"}
 
     assert heads <= {code.partition(":")[0] for code in CODES}
+
+
+def test_every_reason_of_a_tool_is_told_in_both_languages() -> None:
+    codes = {**DETECT, **COMPARE}
+
+    for code in codes:
+        english, japanese = (told({"reason_code": code}, lang) for lang in LANGUAGES)
+        assert english.endswith(".") and japanese.endswith("。") and JAPANESE.search(japanese)
+    assert told({"reason_code": "of a later version", "reason": "as the tool says"}, "ja") == "as the tool says"
 
 
 def test_an_unknown_reason_stays_as_it_is() -> None:

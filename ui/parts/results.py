@@ -6,6 +6,7 @@ Traces may be older or newer than this page, so a missing field is left out and 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from agent.reasons import told
 from kenpin.contracts.trace import Measure, Step
 from ui.i18n import Texts
 from ui.parts.plain import one_line, plain
@@ -74,10 +75,7 @@ def outcome(step: Step, t: Texts) -> str:
 
 def remark(step: Step, t: Texts) -> str:
     """What the tool says about its own result, if anything."""
-    code = str(step.result.get("reason_code") or "")
-    if code and f"reason.{code}" in t.words:
-        return t(f"reason.{code}")
-    said = step.result.get("reason") or step.result.get("note") or ""
+    said = told(step.result, t.lang) or step.result.get("note") or ""
     return plain(one_line(str(said), most=300))
 
 

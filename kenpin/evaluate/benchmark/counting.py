@@ -1,10 +1,11 @@
 """`count` over pictures whose numbers are known."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from kenpin.contracts.view import RgbImage
 from kenpin.evaluate.benchmark.manifest import Labelled, PackageMissing, Record
 from kenpin.evaluate.benchmark.metrics import mean_figure
 from kenpin.evaluate.benchmark.predictions import Prediction, Writer
@@ -20,8 +21,19 @@ def wanted(record: Record) -> dict[str, int]:
     return {noun: n for noun, n in truth.items() if isinstance(n, int) and not isinstance(n, bool)}
 
 
+Count = Callable[[RgbImage, str], tuple[int, bool]]
+"""Picture and noun to how many there are, and whether that is sure."""
+
+
+def by_tool(pixels: RgbImage, noun: str) -> tuple[int, bool]:
+    """`count` on a whole picture."""
+    result = count(make_desk(pixels), CountArgs(why="benchmark", what=noun)).result
+    assert isinstance(result, CountResult)
+    return result.count, result.sure
+
+
 def count_surface(surface: str, data: Labelled, records: Sequence[Record], *, writer: Writer,
-                  outcome: Outcome) -> Row | None:
+                  outcome: Outcome, count: Count = by_tool) -> Row | None:
     """Score the counts of one surface; every noun of a picture is asked for on its own."""
     errors, sure, parts, spent, pictures = [], [], [], [], 0
     for record in records:
@@ -38,12 +50,11 @@ def count_surface(surface: str, data: Labelled, records: Sequence[Record], *, wr
         counts: dict[str, int] = {}
         for noun, number in truth.items():
             started = time.perf_counter()
-            result = count(make_desk(pixels), CountArgs(why="benchmark", what=noun.replace("_", " "))).result
+            said, certain = count(pixels, noun.replace("_", " "))
             spent.append(1000 * (time.perf_counter() - started))
-            assert isinstance(result, CountResult)
-            counts[noun] = result.count
-            errors.append(result.count - number)
-            sure.append(result.sure)
+            counts[noun] = said
+            errors.append(said - number)
+            sure.append(certain)
             parts.append(data.part(record))
         writer.write(Prediction(id=record.id, task=record.task, count=next(iter(counts.values())), ms=spent[-1],
                                 more={"counts": counts}))

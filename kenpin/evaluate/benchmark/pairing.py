@@ -1,13 +1,13 @@
 """`compare` over pairs of picture and golden sample: which differences it finds, and of which type it calls them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kenpin.contracts.view import Box
+from kenpin.contracts.view import Box, RgbImage
 from kenpin.evaluate.benchmark.manifest import Labelled, Record
 from kenpin.evaluate.benchmark.metrics import Figure, draws, figure, matched
 from kenpin.evaluate.benchmark.predictions import Prediction, Writer
@@ -20,6 +20,31 @@ LEAST = 0.33
 """Overlap from which on a box counts as found, as the DeepPCB data set has it."""
 NAMES = {"copper": "spurious copper", "pin-hole": "pin hole"}
 """Changes whose usual name in labels is another one; all others are called alike."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What was said about a picture and its golden sample."""
+
+    boxes: tuple[Box, ...]
+    scores: tuple[float, ...]
+    types: tuple[str, ...]
+    aligned: bool = True
+    decided: bool = True
+
+
+Compare = Callable[[RgbImage, RgbImage], Differences]
+"""Picture and golden sample to differences."""
+
+
+def by_tool(picture: RgbImage, golden: RgbImage) -> Differences:
+    """`compare` on a whole picture."""
+    result = compare(make_desk(picture, references=(golden,)), CompareArgs(why="benchmark")).result
+    assert isinstance(result, CompareResult)
+    found = result.findings
+    return Differences(boxes=tuple(f.box for f in found), scores=tuple(f.score for f in found),
+                       types=tuple(NAMES.get(f.change, f.change) for f in found), aligned=result.aligned,
+                       decided=result.decided)
 
 
 @dataclass(frozen=True)
@@ -42,9 +67,10 @@ def spelt(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def compare_pairs(surface: str, data: Labelled, records: Sequence[Record], *, writer: Writer) -> Row | None:
+def compare_pairs(surface: str, data: Labelled, records: Sequence[Record], *, writer: Writer,
+                  compare: Compare = by_tool) -> Row | None:
     """Score the pairs of one surface; None if none has a template."""
-    pairs = [_pair(data, record, writer) for record in records if record.template]
+    pairs = [_pair(data, record, writer, compare) for record in records if record.template]
     if not pairs:
         return None
     labels = np.array([p.record.label == "ng" for p in pairs])
@@ -76,23 +102,19 @@ def _share(values: NDArray[np.float64], among: NDArray[np.bool_]) -> float:
     return float(values[among].mean()) if among.any() else float("nan")
 
 
-def _pair(data: Labelled, record: Record, writer: Writer) -> Pair:
-    golden = data.template(record)
+def _pair(data: Labelled, record: Record, writer: Writer, compare: Compare) -> Pair:
+    picture, golden = data.picture(record), data.template(record)
     assert golden is not None
-    desk = make_desk(data.picture(record), references=(golden,))
-    args = CompareArgs(why="benchmark")
     started = time.perf_counter()
-    result = compare(desk, args).result
+    said = compare(picture, golden)
     ms = 1000 * (time.perf_counter() - started)
-    assert isinstance(result, CompareResult)
-    boxes: tuple[Box, ...] = tuple(f.box for f in result.findings)
-    names = tuple(NAMES.get(f.change, f.change) for f in result.findings)
     writer.write(Prediction(
-        id=record.id, task=record.task, score=max((f.score for f in result.findings), default=0.0), boxes=boxes,
-        box_scores=tuple(f.score for f in result.findings), box_types=names, ms=ms,
-        more={"decided": result.decided, "flagged": bool(boxes), "aligned": result.aligned}))
+        id=record.id, task=record.task, score=max(said.scores, default=0.0), boxes=said.boxes, box_scores=said.scores,
+        box_types=said.types, ms=ms,
+        more={"decided": said.decided, "flagged": bool(said.boxes), "aligned": said.aligned}))
     labels = record.box_types or ("",) * len(record.boxes)
-    right = matched(boxes, record.boxes, least=LEAST)
-    typed = matched(boxes, record.boxes, least=LEAST, same=lambda f, w: spelt(names[f]) == spelt(labels[w]))
-    return Pair(record=record, found=len(boxes), right=len(right), typed=len(typed), aligned=result.aligned,
-                flagged=bool(boxes), ms=ms)
+    right = matched(said.boxes, record.boxes, least=LEAST)
+    typed = matched(said.boxes, record.boxes, least=LEAST,
+                    same=lambda f, w: spelt(said.types[f]) == spelt(labels[w]))
+    return Pair(record=record, found=len(said.boxes), right=len(right), typed=len(typed), aligned=said.aligned,
+                flagged=bool(said.boxes), ms=ms)
