@@ -17,7 +17,7 @@ MOST_WINDOW = 12
 MOST_SHIFT = 1.5
 """A corner is not moved farther by that, px of the searched picture."""
 OFF_GRID = 0.25
-"""A corner this many squares off the grid of the others is a mistake of the finder; strong lenses bend a board by 0.15."""
+"""A corner this many squares off the grid of the others is a mistake of the finder; strong lenses bend by 0.15."""
 WORK_SIDE = 1600
 """Longer pictures are searched reduced; corners are refined on the full picture."""
 
