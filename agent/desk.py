@@ -5,10 +5,11 @@ from functools import cached_property
 from typing import Any
 
 from agent.state import Setup, State
+from kenpin.contracts.camera import CameraProfile
 from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.ports import CaseSearch, PictureStore
 from kenpin.contracts.view import RgbImage, Role, View, ViewKind
-from tools.spec import Picture, Region, Scale
+from tools.spec import Picture, Region, Scale, scale_from
 
 
 class StateDesk:
@@ -43,7 +44,11 @@ class StateDesk:
     @property
     def scale(self) -> Scale | None:
         data = self._state["scale"]
-        return Scale(**data) if data else None
+        return scale_from(data) if data else None
+
+    @property
+    def camera(self) -> CameraProfile | None:
+        return self.setup.camera
 
     def fresh(self, prefix: str, count: int) -> tuple[str, ...]:
         """The next free region ids."""

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +14,13 @@ from agent.planners.base import Planner
 from agent.quiet import keep_private
 from agent.record import Recorder
 from agent.state import Setup
+from kenpin.contracts.camera import CameraProfile
 from kenpin.contracts.errors import InstructionRefused, StoreError
 from kenpin.contracts.ports import TraceStore
 from kenpin.contracts.trace import Answer, Step, Trace, TraceImage, Turn
 from kenpin.contracts.verdict import Criteria
 from kenpin.contracts.view import RgbImage, Role, View, ViewKind
+from tools.measuring.profile import profile_scale
 from tools.spec import Scale
 
 MAX_INSTRUCTION = 8000
@@ -42,6 +44,8 @@ class Material:
     references: Sequence[Photo] = ()
     good: Sequence[Photo] = ()
     mm_per_px: float | None = None
+    camera: CameraProfile | None = None
+    """Of the subject; must fit its size (`CameraProfile.fitted`)."""
     criteria: Criteria | None = None
     product: str | None = None
     lang: str = "auto"
@@ -66,11 +70,12 @@ class Inspector:
 
         Raises:
             StoreError: There is an inspection of this id already.
+            FileRefused: The camera profile is for pictures of another shape.
         """
         if inspection_id and self._graph.get_state(_config(inspection_id)).values:
             raise StoreError(f"there is an inspection {inspection_id!r} already")
         setup, views = self._setup(material, inspection_id or new_id())
-        scale = None if material.mm_per_px is None else Scale(material.mm_per_px, origin="configured").__dict__
+        scale = _first_scale(material.mm_per_px, setup.camera)
         state = {
             "setup": setup.model_dump(mode="json"),
             "messages": [],
@@ -181,7 +186,19 @@ class Inspector:
             images=tuple(images),
             good=good,
             criteria=material.criteria,
+            camera=_camera(material),
         ), views
+
+
+def _camera(material: Material) -> CameraProfile | None:
+    height, width = material.subject.pixels.shape[:2]
+    return material.camera.fitted(width, height) if material.camera else None
+
+
+def _first_scale(mm_per_px: float | None, camera: CameraProfile | None) -> dict[str, Any] | None:
+    """The scale that is known before anything is looked at: as configured, else of the camera's object plane."""
+    known = Scale(mm_per_px, origin="configured") if mm_per_px is not None else camera and profile_scale(camera)
+    return asdict(known) if known else None
 
 
 def checked(instruction: str) -> str:

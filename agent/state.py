@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypedDict
 from langchain_core.messages import AnyMessage
 from pydantic import BaseModel, ConfigDict
 
+from kenpin.contracts.camera import CameraProfile
 from kenpin.contracts.trace import TraceImage
 from kenpin.contracts.verdict import Criteria
 
@@ -28,6 +29,8 @@ class Setup(BaseModel):
     good: tuple[str, ...] = ()
     """sha256 of the good samples."""
     criteria: Criteria | None = None
+    camera: CameraProfile | None = None
+    """Profile of the subject's camera, fitted to the picture's size."""
 
 
 class State(TypedDict):

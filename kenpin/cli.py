@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from kenpin.cli_camera import camera_app
 from kenpin.cli_cases import cases_app
 from kenpin.cli_products import products_app
 from kenpin.contracts.errors import KenpinError
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(cases_app, name="cases")
 app.add_typer(products_app, name="products")
+app.add_typer(camera_app, name="camera")
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
 LangOption = Annotated[Literal["auto", "en", "ja"], typer.Option("--lang", help="Language of the answer.")]
@@ -34,6 +36,7 @@ ReferenceOption = Annotated[
 GoodOption = Annotated[Path | None, typer.Option("--good", help="Folder of a few good samples.")]
 ScaleOption = Annotated[float | None, typer.Option("--mm-per-px", help="Millimetres per pixel.")]
 ProductOption = Annotated[str | None, typer.Option("--product", help="A registered product; see kenpin products.")]
+CameraOption = Annotated[Path | None, typer.Option("--camera", help="Camera profile (YAML or JSON).")]
 CriteriaOption = Annotated[Path | None, typer.Option("--criteria", help="Criteria file (YAML).")]
 
 
@@ -59,6 +62,7 @@ def inspect(
     mm_per_px: ScaleOption = None,
     criteria: CriteriaOption = None,
     product: ProductOption = None,
+    camera: CameraOption = None,
     planner: PlannerOption = None,
     as_json: JsonOption = False,
     lang: LangOption = "auto",
@@ -76,7 +80,7 @@ def inspect(
     kenpin = _open(planner=planner)
     given = material(
         image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang,
-        product=product, shelf=(kenpin.products, kenpin.pictures),
+        product=product, camera=camera, shelf=(kenpin.products, kenpin.pictures),
     )
     inspector = kenpin.inspector()
     inspection = inspector.start(given)
@@ -106,6 +110,7 @@ def chat(
     mm_per_px: ScaleOption = None,
     criteria: CriteriaOption = None,
     product: ProductOption = None,
+    camera: CameraOption = None,
     planner: PlannerOption = None,
     lang: LangOption = "auto",
     resume: Annotated[str | None, typer.Option("--resume", help="Id of an inspection to go on with.")] = None,
@@ -121,7 +126,7 @@ def chat(
     inspection = resume or inspector.start(
         material(
             image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang,
-            product=product, shelf=(kenpin.products, kenpin.pictures),
+            product=product, camera=camera, shelf=(kenpin.products, kenpin.pictures),
         )
     )
     screen.planner(inspector.planner.info)

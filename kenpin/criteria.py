@@ -24,7 +24,8 @@ UNITS = {
 }
 LENGTHS = frozenset({"mm", "px"})
 FITTING = {
-    **dict.fromkeys(("length", "width", "height", "diameter", "radius", "perimeter", "distance", "pitch"), LENGTHS),
+    **dict.fromkeys(("length", "width", "height", "diameter", "radius", "perimeter", "distance", "pitch", "feret_max",
+                     "feret_min", "major_axis", "minor_axis"), LENGTHS),
     "area": frozenset({"mm2", "px2"}),
     "angle": frozenset({"deg"}),
     "count": frozenset({""}),

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agent.inspector import Inspector, Material, Photo, answer_of
+from kenpin.camera import read_camera
+from kenpin.contracts.camera import CameraProfile
 from kenpin.contracts.errors import BadInput, FileRefused
 from kenpin.contracts.ports import PictureStore, ProductStore
 from kenpin.contracts.product import MOST_GOOD, Product, Sample
@@ -77,6 +79,7 @@ def material(
     good: Path | None = None,
     mm_per_px: float | None = None,
     criteria: Path | None = None,
+    camera: Path | None = None,
     lang: str = "auto",
     product: str | None = None,
     shelf: tuple[ProductStore, PictureStore] | None = None,
@@ -103,15 +106,23 @@ def material(
         golden = golden or stored(known.references, shelf[1])
         samples = samples or stored(known.good, shelf[1])
     read = read or (known.criteria if known else None)
+    subject = photo(image)
     return Material(
-        subject=photo(image),
+        subject=subject,
         references=list(golden),
         good=list(samples),
         mm_per_px=mm_per_px,
         criteria=read,
+        camera=_fitting(camera, subject) if camera else None,
         lang=lang,
         product=known.name if known else read.product if read else None,
     )
+
+
+def _fitting(path: Path, subject: Photo) -> CameraProfile:
+    """A camera profile for the subject's size."""
+    height, width = subject.pixels.shape[:2]
+    return read_camera(path).fitted(width, height)
 
 
 class SuiteTalker:

@@ -15,18 +15,20 @@ from kenpin.contracts.view import (
     Points,
     RgbImage,
     ViewKind,
-    apply_homography,
     compose,
 )
 from tools.measure import COVER, region_shape
 from tools.measuring.between import point_distance
 from tools.measuring.chessboard import Board, board_plane, find_board
+from tools.measuring.ellipse import fit_ellipse
 from tools.measuring.frame import Frame, frame, known_region
 from tools.measuring.markers import Marker, find_markers
 from tools.measuring.plane import PlaneScale, fit_plane, rectification
+from tools.measuring.pose import fit_view
 from tools.measuring.reading import ROUND, Reading, read
 from tools.measuring.shape import Shape, box_of, find_shape
 from tools.measuring.shapes import moments, roundness
+from tools.measuring.target import Flat, fitted_plane, level_plane, mean_square, tilt_seen
 from tools.pixels.grey import grey
 from tools.spec import NewView, OnView, Report, Scale, Tool, ToolResult, Workbench
 
@@ -36,6 +38,15 @@ LEAST, MOST = 1e-6, 1e3
 """Scales outside this range (1 nm to 1 m a pixel) are slips of the pen."""
 TILT_SHARE = 0.005
 """A rectified view is made from this spread of the scale over the board on."""
+PRINTED = 0.001
+"""How well printed markers and boards keep their size (95 %, share): office printers stretch by about this."""
+LEVEL = 1.03
+"""A round thing that is longer than wide by less than this share is seen straight."""
+OVAL = 0.01
+"""What an ellipse fits to this share of its width is an ellipse."""
+BOARD_CORNER = 0.06
+"""One sigma of a corner of a sharp chessboard, px; the fit enlarges it where the corners scatter more."""
+IN_PLANE = "; holds for what lies in its plane, not for what lies nearer or farther"
 UNIT_SQUARE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float64)
 
 
@@ -76,6 +87,9 @@ class _Found:
     size_px: float | None = None
     note: str = ""
     made: NewView | None = None
+    in_plane: float = 0.0
+    flat: Flat | None = None
+    """The plane of a marker or board."""
 
 
 def run(bench: Workbench, args: CalibrateArgs) -> Report:
@@ -91,6 +105,8 @@ def run(bench: Workbench, args: CalibrateArgs) -> Report:
     result = CalibrateResult(mm_per_px=found.mm_per_px, relative_uncertainty=found.relative, method=args.method,
                              tilt_deg=found.tilt_deg, boxes=found.boxes, size_px=found.size_px, note=found.note)
     scale = Scale(mm_per_px=found.mm_per_px, relative_uncertainty=found.relative, origin=ORIGINS[args.method])
+    if found.flat is not None:
+        scale = replace(scale, plane=found.flat.plane, others=found.flat.others, in_plane=found.in_plane)
     return Report(result=result, boxes=found.boxes, scale=scale, made=found.made)
 
 
@@ -116,21 +132,37 @@ def _marker(_bench: Workbench, args: CalibrateArgs, place: Frame) -> _Found:
     if not markers:
         raise ToolInputError("no marker found; expected a sharp ArUco or AprilTag square with a light zone around it; "
                              "give a known length instead")
-    planes = [(m, p) for m in markers if (p := fit_plane(UNIT_SQUARE * size, m.corners)) is not None]
+    planes = [(m, p) for m in markers if (p := fit_plane(UNIT_SQUARE * size, place.straight(m.corners))) is not None]
+    if not planes:
+        raise ToolInputError("the corners of the marker do not lie on a plane; use another method")
     scales = np.array([plane.mm_per_px for _, plane in planes])
-    mean = float(np.median(scales))
+    # The middle one of several, and of two the larger marker: a small one is the likelier mistake.
+    mean = float(np.sort(scales)[(len(scales) - 1) // 2])
     alike = [entry for entry in planes if abs(entry[1].mm_per_px / mean - 1) < 0.25]
     mean = float(np.mean([plane.mm_per_px for _, plane in alike]))
     corner = COVER * float(np.mean([m.corner_sigma / m.side_px for m, _ in alike])) / np.sqrt(len(alike))
     spread = max(_beyond_noise(plane.spread, m) for m, plane in alike)
     apart = float(np.ptp([plane.mm_per_px for _, plane in alike])) / mean / 2
-    tilt = float(np.median([plane.tilt_deg if _beyond_noise(plane.spread, m) > 0 else 0.0 for m, plane in alike]))
+    flat, tilt = _marker_plane(alike[0][0], size, mean, place)
     names = ", ".join(f"{m.dictionary} id {m.id}" for m, _ in alike)
-    note = f"{names}; side of the black square without the light zone around it" + _tilt_note(tilt)
+    note = f"{names}; side of the black square without the light zone around it" + _tilt_note(tilt) + IN_PLANE
     if len(alike) < len(planes):
         note += f"; {len(planes) - len(alike)} marker(s) of another size left out"
-    return _Found(mean, float(np.sqrt(corner**2 + spread**2 + apart**2)), boxes=tuple(m.box for m, _ in alike),
-                  tilt_deg=tilt, size_px=size / mean, note=note)
+    return _Found(flat.mm_per_px, float(np.sqrt(corner**2 + spread**2 + apart**2)),
+                  boxes=tuple(m.box for m, _ in alike), tilt_deg=tilt, size_px=size / flat.mm_per_px, note=note,
+                  flat=flat, in_plane=float(np.hypot(corner, PRINTED)))
+
+
+def _marker_plane(marker: Marker, size: float, mean: float, place: Frame) -> tuple[Flat, float]:
+    """Plane of the largest marker, and its tilt; 0 where none is seen."""
+    shape = (place.picture.view.width, place.picture.view.height)
+    target = UNIT_SQUARE * size
+    fit = fit_view(target, marker.corners, shape, known=place.lens, corner_sigma=marker.corner_sigma)
+    if fit is None:
+        raise ToolInputError("the corners of the marker do not lie on a plane; use another method")
+    if not tilt_seen(fit):
+        return level_plane(fit, mean, marker.corners, shape, place.lens), 0.0
+    return fitted_plane(fit, target, marker.corners), fit.tilt_deg
 
 
 def _beyond_noise(spread: float, marker: Marker) -> float:
@@ -150,7 +182,7 @@ def _cut(place: Frame) -> RgbImage:
 
 
 def _tilt_note(tilt: float) -> str:
-    return f"; tilted by about {tilt:.0f} degrees, which the uncertainty allows for" if tilt >= 3 else ""
+    return f"; tilted by about {tilt:.0f} degrees, which measuring takes out" if tilt >= 3 else ""
 
 
 def _chessboard(_bench: Workbench, args: CalibrateArgs, place: Frame) -> _Found:
@@ -160,30 +192,27 @@ def _chessboard(_bench: Workbench, args: CalibrateArgs, place: Frame) -> _Found:
         raise ToolInputError("no chessboard found; expected at least 3 x 3 inner corners, sharp, not cut off; "
                              "draw a box around it or use another method")
     board = Board(board.rows, board.columns, board.corners + np.array(place.box[:2]))
+    width, height = place.picture.view.width, place.picture.view.height
     plane = board_plane(board, square=size)
-    if plane is None:
+    fit = fit_view(board.places * size, board.corners, (width, height), known=place.lens, corner_sigma=BOARD_CORNER)
+    if plane is None or fit is None:
         raise ToolInputError("the corners of the chessboard do not lie on a plane; use another method")
     made = _rectified(place, plane, board, size) if plane.spread > TILT_SHARE else None
-    plane = replace(plane, mm_per_px=plane.mm_per_px * _squares(board, plane, size))
-    width, height = place.picture.view.width, place.picture.view.height
+    flat = fitted_plane(fit, board.places * size, board.corners)
+    # A lens that the model does not follow would make the mean square too large or too small.
+    share = mean_square(fit, board.corners, (board.rows, board.columns)) / size
+    flat = replace(flat, mm_per_px=flat.mm_per_px / share)
     steps = np.linalg.norm(np.diff(board.corners.reshape(board.rows, board.columns, 2), axis=1), axis=2)
-    bend = plane.residual_px / float(steps.mean())
-    relative = float(np.sqrt(plane.spread**2 + (bend / np.sqrt(len(board.corners))) ** 2 + 0.001**2))
-    note = f"{board.columns} x {board.rows} inner corners; mean over the board" + _tilt_note(plane.tilt_deg)
+    rest = fit.residual_px / float(steps.mean()) / np.sqrt(len(board.corners))
+    relative = float(np.sqrt(plane.spread**2 + rest**2 + PRINTED**2))
+    note = f"{board.columns} x {board.rows} inner corners; mean over the board" + _tilt_note(plane.tilt_deg) + IN_PLANE
     if made is not None:
-        note += "; the new view is rectified: measure on it where the part lies in the board's plane"
-    if bend > 0.02:
-        note += f"; the lens bends straight lines by about {plane.residual_px:.1f} px"
-    return _Found(plane.mm_per_px, relative, boxes=(box_of(board.corners, (width, height)),), tilt_deg=plane.tilt_deg,
-                  size_px=size / plane.mm_per_px, note=note, made=made)
-
-
-def _squares(board: Board, plane: PlaneScale, size: float) -> float:
-    """True side of a square over its mean side after rectification: a bending lens makes the two differ."""
-    back = np.asarray(np.linalg.inv(plane.matrix), dtype=np.float64)
-    flat = apply_homography(back, board.corners).reshape(board.rows, board.columns, 2)
-    sides = [np.linalg.norm(np.diff(flat, axis=axis), axis=2).ravel() for axis in (0, 1)]
-    return size / float(np.concatenate(sides).mean())
+        note += "; the new view shows it rectified"
+    if (bend := plane.residual_px) > max(0.02 * float(steps.mean()), 2 * fit.residual_px):
+        note += f"; the lens bends straight lines by about {bend:.1f} px, which measuring takes out"
+    return _Found(flat.mm_per_px, relative, boxes=(box_of(board.corners, (width, height)),), tilt_deg=plane.tilt_deg,
+                  size_px=size / flat.mm_per_px, note=note, made=made, flat=flat,
+                  in_plane=float(np.hypot(PRINTED, 2 * abs(share - 1))))
 
 
 def _rectified(place: Frame, plane: PlaneScale, board: Board, size: float) -> NewView:
@@ -226,10 +255,14 @@ def _pointed(points: tuple[tuple[float, float], ...], place: Frame) -> Reading:
 
 
 def _longest(shape: Shape, place: Frame) -> tuple[Reading, str]:
-    """Diameter of a round thing (a coin), length of any other."""
-    points = shape.contour.points
-    if roundness(points) > ROUND and moments(points).elongation < 1.15:
+    """Diameter of a round thing (a coin), its longest one where it is seen at a slant; length of any other."""
+    points = place.flat(shape.contour.points)
+    if roundness(points) > ROUND and moments(points).elongation < LEVEL:
         return read(shape, "diameter", place.flat, centre_line=False), "its diameter"
+    ellipse = fit_ellipse(points)
+    if shape.line is None and ellipse is not None and ellipse.scatter < OVAL * ellipse.minor:
+        reading = read(shape, "major_axis", place.flat, centre_line=False)
+        return reading, "its longest diameter (it looks oval, so it may be tilted)"
     return read(shape, "length", place.flat, centre_line=False), "its length"
 
 

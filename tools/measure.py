@@ -11,6 +11,8 @@ from kenpin.contracts.view import Box, Mask, Points
 from tools.measuring import between as pairs
 from tools.measuring.contour import outline
 from tools.measuring.corner import enclosed_angle
+from tools.measuring.doubt import plane_doubt
+from tools.measuring.features import fitted_distance
 from tools.measuring.frame import Frame, frame, known_region
 from tools.measuring.markers import Marker, find_markers
 from tools.measuring.reading import Reading, read
@@ -20,9 +22,10 @@ from tools.pixels.grey import grey
 from tools.spec import OnView, Region, Report, Scale, Tool, ToolResult, Workbench
 
 Quantity = Literal["length", "width", "height", "diameter", "radius", "area", "perimeter", "angle", "distance", "pitch",
-                   "roundness"]
+                   "roundness", "feret_max", "feret_min", "major_axis", "minor_axis"]
 COVER = 2.0
 """Half width of the 95 % interval in standard deviations."""
+ONE_PLANE = "true for what lies in the plane that gave the scale"
 RECTIFIED = 0.02
 """What the lens still does to the scale once the tilt is taken out, as a share: on photographs of boards with a short
 focal length, distances of one to eight squares came out within 1.7 % (tests/unit/test_calibrate.py)."""
@@ -36,9 +39,9 @@ class MeasureArgs(OnView):
     to: Annotated[str | None, Field(description="Second id, for a distance or angle between two.")] = None
     points: Annotated[tuple[tuple[float, float], ...], Field(max_length=3, description=(
         "Original pixels. Two: their distance, or the angle of their line. Three: the angle at the second."))] = ()
-    between: Annotated[Literal["centres", "edges", "sides"], Field(description=(
-        "Distance from centre to centre, or from edge to edge; sides: the angle that two sides of one thing "
-        "enclose."))] = "centres"
+    between: Annotated[Literal["centres", "edges", "fitted", "sides"], Field(description=(
+        "Distance from centre to centre of area, or from edge to edge; fitted: of fitted circles and straight sides "
+        "(hole to side, gap of two sides); sides: the angle that two sides of one thing enclose."))] = "centres"
     unit: Annotated[Literal["auto", "px", "mm"], Field(description="auto: mm if the scale is known, else px.")] = "auto"
 
 
@@ -74,29 +77,42 @@ def run(bench: Workbench, args: MeasureArgs) -> Report:
     scale = bench.scale
     if args.unit == "mm" and scale is None:
         raise ToolInputError("no scale is known, so there are no mm; calibrate first (marker, board, known length)")
+    if scale is not None and scale.plane is not None and args.unit != "px" and place.source_is_subject:
+        place = place.on(scale.plane)
     reading, box, label, note = _measured(bench, args, place)
-    used = None if args.unit == "px" or reading.power == 0 else scale
-    result = _result(args, reading, used, box=box, label=label, note=note,
-                     rectified=place.to_plane is not None)
-    return Report(result=result, boxes=(box,))
+    # An angle needs no scale, but the plane that a scale was found in puts it in doubt like a length.
+    used = None if args.unit == "px" or (reading.power == 0 and (scale is None or scale.plane is None)) else scale
+    return Report(result=_result(args, reading, used, box=box, label=label, note=note, place=place), boxes=(box,))
 
 
 def _result(args: MeasureArgs, reading: Reading, scale: Scale | None, *, box: Box, label: str | None, note: str,
-            rectified: bool) -> MeasureResult:
+            place: Frame) -> MeasureResult:
+    length = reading.power > 0
     factor = scale.mm_per_px**reading.power if scale is not None else 1.0
     value, doubt = reading.value * factor, COVER * reading.sigma * factor
     if scale is not None:
-        share = min(scale.relative_uncertainty, RECTIFIED) if rectified else scale.relative_uncertainty
-        doubt = float(np.hypot(doubt, reading.power * share * value))
+        doubt = float(np.hypot(doubt, _scale_doubt(reading, scale, place) * (value if length else 1.0)))
+        if scale.plane is not None and length:
+            note = "; ".join(filter(None, (note, ONE_PLANE)))
     pixel_units: tuple[Unit, Unit] = ("px", "px2")
     units: tuple[Unit, Unit] = ("mm", "mm2") if scale is not None else pixel_units
-    unit: Unit = units[reading.power - 1] if reading.power else "" if args.quantity == "roundness" else "deg"
+    unit: Unit = units[reading.power - 1] if length else "" if args.quantity == "roundness" else "deg"
     line = tuple((round(float(x), 2), round(float(y), 2)) for x, y in reading.line)
+    shown = scale if length else None
     return MeasureResult(
         quantity=args.quantity, value=float(value), unit=unit, uncertainty=float(doubt),
-        value_px=float(reading.value) if reading.power else None, of=args.of, label=label, box=box, line=line,
-        method=reading.method, mm_per_px=scale.mm_per_px if scale else None,
-        scale_origin=scale.origin if scale else None, note=note)
+        value_px=float(reading.value) if length else None, of=args.of, label=label, box=box, line=line,
+        method=reading.method, mm_per_px=shown.mm_per_px if shown else None,
+        scale_origin=shown.origin if shown else None, note=note)
+
+
+def _scale_doubt(reading: Reading, scale: Scale, place: Frame) -> float:
+    """95 % half width from the scale: a share for lengths and areas, degrees for angles."""
+    if scale.plane is None:
+        share = min(scale.relative_uncertainty, RECTIFIED) if place.to_plane is not None else scale.relative_uncertainty
+        return reading.power * share
+    others = COVER * plane_doubt(reading, place, scale.others)
+    return float(np.hypot(reading.power * scale.in_plane, others))
 
 
 Measured = tuple[Reading, Box, str | None, str]
@@ -196,7 +212,7 @@ def _of_two(bench: Workbench, args: MeasureArgs, place: Frame) -> Measured:
     if args.quantity == "angle":
         reading = pairs.angle_between(first, second, place.flat)
     elif args.quantity in ("distance", "length"):
-        gap = pairs.edge_distance if args.between == "edges" else pairs.centre_distance
+        gap = {"edges": pairs.edge_distance, "fitted": fitted_distance}.get(args.between, pairs.centre_distance)
         reading = gap(first, second, place.flat)
     else:
         raise ToolInputError(f"{args.quantity} is of one thing; between two there is distance and angle")

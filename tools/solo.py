@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kenpin.contracts.camera import CameraProfile
 from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.ports import CaseSearch
 from kenpin.contracts.view import RgbImage, Role, View, ViewKind
@@ -28,6 +29,7 @@ class Desk:
     references: tuple[Picture, ...] = ()
     good: tuple[RgbImage, ...] = ()
     scale: Scale | None = None
+    camera: CameraProfile | None = None
     known: dict[str, Region] = field(default_factory=dict)
     cases: CaseSearch | None = None
 

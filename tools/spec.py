@@ -11,6 +11,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kenpin.contracts.camera import CameraProfile
 from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.ports import CaseSearch
 from kenpin.contracts.view import IDENTITY, Box, Matrix3, RgbImage, View, ViewKind, compose, window
@@ -50,6 +51,16 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Plane:
+    """The plane that a scale was found in, as the subject's picture shows it."""
+
+    matrix: Matrix3
+    """From straightened pixels of the upload to the plane, where one unit is `Scale.mm_per_px` everywhere."""
+    lens: tuple[float, ...] = ()
+    """fx, fy, cx, cy and OpenCV's distortion coefficients by which pixels are straightened; empty for none."""
+
+
+@dataclass(frozen=True)
 class Scale:
     """How large a pixel of the subject is."""
 
@@ -57,9 +68,27 @@ class Scale:
     relative_uncertainty: float = 0.0
     """Half width of the 95 % interval, as a share of the scale."""
     origin: str = "said"
-    """`said`, `configured`, `marker`, `chessboard`, `known length`."""
+    """`said`, `configured`, `marker`, `chessboard`, `known length`, `camera profile`."""
     step: int | None = None
     """The step that found it."""
+    plane: Plane | None = None
+    """Set where tilt or lens make the scale differ from place to place; holds for what lies in this plane only."""
+    others: tuple[Plane, ...] = ()
+    """The plane with one independent source of doubt off by one sigma each."""
+    in_plane: float = 0.0
+    """95 % half width, as a share, of what is left to doubt once the plane is used; `others` come on top."""
+
+
+def scale_from(data: Mapping[str, Any]) -> Scale:
+    """A scale back from its JSON form."""
+    planes = [None if p is None else Plane(_matrix(p["matrix"]), tuple(p["lens"]))
+              for p in (data.get("plane"), *data.get("others", ()))]
+    return Scale(**{**data, "plane": planes[0], "others": tuple(p for p in planes[1:] if p is not None)})
+
+
+def _matrix(rows: Any) -> Matrix3:
+    a, b, c = ((float(x), float(y), float(z)) for x, y, z in rows)
+    return (a, b, c)
 
 
 @dataclass(frozen=True)
@@ -89,6 +118,10 @@ class Workbench(Protocol):
     @property
     def scale(self) -> Scale | None:
         """Scale of the subject, if known."""
+
+    @property
+    def camera(self) -> CameraProfile | None:
+        """Profile of the camera that took the subject, fitted to its size; None if none was given."""
 
     @property
     def regions(self) -> Mapping[str, Region]:

@@ -2,12 +2,14 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.view import Points
 from tools.measuring import shapes
 from tools.measuring.edges import crossings
-from tools.measuring.reading import Flatten, Reading, edge_doubt, long_axis
+from tools.measuring.outer import Flatten, centre_error, edge_doubt, scale_of
+from tools.measuring.reading import Reading, long_axis
 from tools.measuring.shape import Shape
 
 POINTED = 0.7
@@ -20,19 +22,21 @@ def centre_distance(first: Shape, second: Shape, flat: Flatten) -> Reading:
     line = np.array([shapes.moments(s.contour.points).centre for s in (first, second)])
     value = float(np.linalg.norm(a - b))
     grow = value / max(float(np.linalg.norm(line[0] - line[1])), 1e-9)
-    doubt = [s.contour.scatter / np.sqrt(max(1.0, len(s.contour.points) / 4)) for s in (first, second)]
-    sigma = float(np.sqrt(doubt[0] ** 2 + doubt[1] ** 2 + 0.08**2)) * grow
+    sigma = float(np.hypot(centre_error(first), centre_error(second))) * grow
     return Reading(value, sigma, 1, line, "distance between the two centres of area")
 
 
 def edge_distance(first: Shape, second: Shape, flat: Flatten) -> Reading:
     """Smallest distance between the edges of two shapes; 0 if they touch."""
     a, b = flat(first.contour.points), flat(second.contour.points)
-    gap = np.linalg.norm(a[:, None] - b[None], axis=2)
-    i, j = np.unravel_index(int(np.argmin(gap)), gap.shape)
-    sigma = float(np.sqrt(edge_doubt(first) ** 2 + edge_doubt(second) ** 2 + 0.1**2))
-    line = np.array([first.contour.points[int(i)], second.contour.points[int(j)]])
-    return Reading(float(gap[i, j]), sigma, 1, line, "smallest distance between the two edges")
+    found, nearest = cKDTree(b).query(a)
+    gap, partner = np.atleast_1d(found), np.atleast_1d(nearest)
+    i = int(np.argmin(gap))
+    grow = scale_of(first.contour.points, a)
+    scatter = first.contour.scatter**2 + second.contour.scatter**2
+    sigma = float(np.sqrt(edge_doubt(first) ** 2 + edge_doubt(second) ** 2 + 0.08**2 + scatter)) * grow
+    line = np.array([first.contour.points[i], second.contour.points[int(partner[i])]])
+    return Reading(float(gap[i]), sigma, 1, line, "smallest distance between the two edges")
 
 
 def angle_between(first: Shape, second: Shape, flat: Flatten) -> Reading:

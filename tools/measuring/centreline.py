@@ -16,6 +16,12 @@ from tools.measuring.segment import Thing
 
 ROUND_CAP = np.pi / 4
 """Share of a square end that a half circle fills."""
+SEEN_END, SEEN_BLURS = 4.0, 4.0
+"""From this width on one can see whether an end is square or round, px, and sigmas of the blur."""
+ROUND_END = 0.39
+"""Widths by which a square end of the same area lies beyond the centre of a round one: 1/2 times pi/4."""
+UNSEEN_END = 0.34
+"""One sigma of an end of unknown shape, in widths: so that twice the sigma of both ends is well twice `ROUND_END`."""
 MOST_PIXELS = 12000
 """Larger masks are reduced before the path is searched."""
 
@@ -38,11 +44,12 @@ class CentreLine:
     """How far an end may lie elsewhere (one sigma), px."""
 
 
-def centre_line(thing: Thing) -> CentreLine | None:
+def centre_line(thing: Thing, soft: float) -> CentreLine | None:
     """Trace the centre line of a thing.
 
     Args:
         thing: Mask and flat channel.
+        soft: Blur of its edge (one sigma), px.
     Returns:
         The line, or None if the mask is too small for one.
     Source: longest geodesic of the mask (double sweep), cost lower along the middle of the distance transform; moved to
@@ -60,7 +67,10 @@ def centre_line(thing: Thing) -> CentreLine | None:
     for _ in range(2):
         line = _even(_centred(line, thing, half))
     width, width_doubt = _width(line, thing, half)
-    line, caps, doubt = _extended(line, thing, width)
+    seen = max(SEEN_END, SEEN_BLURS * soft)
+    line, caps, doubt = _extended(line, thing, width, seen)
+    if width < seen:
+        doubt = float(np.hypot(doubt, 2 * ROUND_END * width_doubt))
     whole = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
     return CentreLine(points=line, length=max(whole - sum(caps), 0.0), tip_length=whole, width=width,
                       width_doubt=width_doubt, end_doubt=doubt)
@@ -175,20 +185,21 @@ def _width(points: Points, thing: Thing, half: float) -> tuple[float, float]:
     return mean_width(along, raw, np.array(widths), thing.relief.noise)
 
 
-def _extended(points: Points, thing: Thing, width: float) -> tuple[Points, list[float], float]:
+def _extended(points: Points, thing: Thing, width: float, seen: float) -> tuple[Points, list[float], float]:
     """Carry the line on to where it ends, and say how much of each end is rounding."""
     caps, doubts = [], []
     line = points
     for _ in range(2):
         line = line[::-1]
-        tip, filled, blur = _tip(line, thing, width)
+        tip, filled, blur = _tip(line, thing, width, seen)
         line = np.vstack([line, tip]) if np.linalg.norm(tip - line[-1]) > 0.05 else line
         caps.append(width / 2 * float(np.clip((1 - filled) / (1 - ROUND_CAP), 0, 1)))
-        doubts.append(float(np.hypot(0.3 + blur, 0.2 * width if width < 4 else 0.1 * width)))
+        shape = UNSEEN_END * width if width < seen else (0.2 if width < 2 * seen else 0.1) * width
+        doubts.append(float(np.hypot(0.2 + blur, shape)))
     return line, caps, float(np.hypot(doubts[0], doubts[1]))
 
 
-def _tip(line: Points, thing: Thing, width: float) -> tuple[Points, float, float]:
+def _tip(line: Points, thing: Thing, width: float, seen: float) -> tuple[Points, float, float]:
     """Half-height end beyond the last point, share of the end that is filled, and half the blur of the end."""
     back = min(len(line) - 1, max(6, round(2 * width)))
     heading = line[-1] - line[-1 - back]
@@ -206,7 +217,7 @@ def _tip(line: Points, thing: Thing, width: float) -> tuple[Points, float, float
     step = (values[j - 1] - body / 2) / max(values[j - 1] - values[j], 1e-6)
     reach = ahead[j - 1] + min(max(step, 0.0), 1.0) * 0.25
     reach = _settled(line[-1], heading, side, thing, reach, width)
-    filled = ROUND_CAP if width < 4 else _filling(line[-1] + reach * heading, heading, side, thing, width, body)
+    filled = ROUND_CAP if width < seen else _filling(line[-1] + reach * heading, heading, side, thing, width, body)
     rounded = float(np.clip((1 - filled) / (1 - ROUND_CAP), 0, 1))
     return line[-1:] + (reach + (1 - ROUND_CAP) / 2 * width * rounded) * heading, filled, 0.2
 

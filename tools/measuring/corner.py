@@ -1,18 +1,17 @@
 """The angle that two sides of one thing enclose: a bent bracket, a corner, an opening."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.view import Points
-from tools.measuring.reading import Flatten, Reading, edge_doubt
+from tools.measuring.outer import Flatten, edge_doubt
+from tools.measuring.polygon import coarse_runs, shared, sharp_corners
+from tools.measuring.reading import Reading
 from tools.measuring.shape import Shape
 
-COARSE = 0.012
-"""Corners of the coarse outline stand out by this share of the perimeter."""
-TRIM = 0.15
-"""Share of a side left out at each end, where the contour rounds the corner."""
+ALIKE = 0.05
+"""Sides whose lengths differ by less than this share count as equally long."""
 PARALLEL = np.radians(12.0)
 """Sides that differ by less belong to the same arm."""
 
@@ -24,8 +23,8 @@ def enclosed_angle(shape: Shape, flat: Flatten) -> Reading:
         ToolInputError: It has no two straight sides.
     Source: outline simplified by Douglas and Peucker 1973 (OpenCV approxPolyDP), sides by total least squares.
     """
-    points = flat(shape.contour.points)
-    sides = _sides(points)
+    points = flat(shape.contour.plain)
+    sides = _sides(shape, points)
     if not sides:
         raise ToolInputError("it has no straight sides; give three points for an angle")
     first = sides[0]
@@ -35,16 +34,13 @@ def enclosed_angle(shape: Shape, flat: Flatten) -> Reading:
     vertex = _crossing(first, second)
     arms = [side[0].mean(axis=0) - vertex for side in (first, second)]
     cosine = arms[0] @ arms[1] / max(float(np.linalg.norm(arms[0]) * np.linalg.norm(arms[1])), 1e-9)
-    doubt = [
-        np.degrees((0.5 * edge_doubt(shape) + side[2]) / max(float(np.ptp(side[0] @ side[1])), 1e-9))
-        for side in (first, second)
-    ]
+    doubt = [_tilt(side, shape) for side in (first, second)]
     ends = np.array([first[0].mean(axis=0), vertex, second[0].mean(axis=0)])
     return Reading(
         float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))),
-        float(np.hypot(0.05, np.hypot(*doubt))),
+        float(np.hypot(0.05, np.hypot(doubt[0], doubt[1]))),
         0,
-        _on_upload(ends, points, shape.contour.points),
+        _on_upload(ends, points, shape.contour.plain),
         "angle that its two longest straight sides enclose",
     )
 
@@ -53,26 +49,32 @@ Side = tuple[Points, NDArray[np.float64], float]
 """Contour points of a side, its direction, and their scatter about the line."""
 
 
-def _sides(points: Points) -> list[Side]:
-    """Straight sides of a closed contour, longest first."""
-    reach = COARSE * cv2.arcLength(points.astype(np.float32), closed=True)
-    coarse = cv2.approxPolyDP(points.astype(np.float32), reach, closed=True).reshape(-1, 2).astype(np.float64)
-    nearest = [int(np.argmin(((points - corner) ** 2).sum(axis=1))) for corner in coarse]
-    sides = []
-    for start, stop in zip(nearest, [*nearest[1:], nearest[0]], strict=True):
-        run = np.arange(start, stop if stop > start else stop + len(points)) % len(points)
-        if (stop - start) % len(points) > len(points) // 2 and len(nearest) > 2:
-            run = np.arange(stop, start if start > stop else start + len(points)) % len(points)
-        kept = run[round(TRIM * len(run)) : len(run) - round(TRIM * len(run))]
-        if len(kept) >= 8:
-            sides.append(_line(points[kept]))
-    return sorted(sides, key=lambda side: -float(np.ptp(side[0] @ side[1])))
+def _sides(shape: Shape, points: Points) -> list[Side]:
+    """Straight sides of a closed contour, longest first: those of a polygon from corner to corner, else what is
+    straight of the coarse outline."""
+    polygon = sharp_corners(shape.contour.plain, shape.contour.sigma)
+    if polygon is None:
+        sides = [_line(points[run]) for run in coarse_runs(shape.contour.plain)]
+        return sorted(sides, key=lambda side: -float(np.ptp(side[0] @ side[1])))
+    # Sides of the same length but for noise: the one that more of is seen of.
+    steps = np.round(np.log(np.maximum(polygon.lengths, 1.0)) / ALIKE)
+    order = sorted(range(len(steps)), key=lambda i: (-steps[i], -len(polygon.runs[i])))
+    return [_line(points[polygon.runs[i]]) for i in order]
+
+
+def _tilt(side: Side, shape: Shape) -> float:
+    """One sigma of a side's direction, degrees."""
+    points, axis, scatter = side
+    soft = shape.contour.sigma
+    # Slope of a least squares line through evenly spaced points.
+    slope = max(scatter, shape.contour.scatter) * float(np.sqrt(12 / shared(len(points), soft)))
+    return float(np.degrees((0.6 * edge_doubt(shape) + slope) / max(float(np.ptp(points @ axis)), 1e-9)))
 
 
 def _line(points: Points) -> Side:
     centred = points - points.mean(axis=0)
     _, spread, axes = np.linalg.svd(centred, full_matrices=False)
-    return points, axes[0], float(spread[1] / np.sqrt(len(points)) / np.sqrt(max(1.0, len(points) / 4)))
+    return points, axes[0], float(spread[1] / np.sqrt(len(points)))
 
 
 def _apart(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

@@ -1,13 +1,14 @@
 """Where a measurement is taken: always on the pixels of the upload, in the plane that a rectified view stands for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.errors import ToolInputError
-from kenpin.contracts.view import Box, Points, View, ViewKind, apply_homography, clip
-from tools.spec import OnView, Picture, Region, Workbench
+from kenpin.contracts.view import IDENTITY, Box, Points, Role, View, ViewKind, apply_homography, clip
+from tools.measuring.lens import Lens, lens_from, lens_of
+from tools.spec import OnView, Picture, Plane, Region, Workbench
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,28 @@ class Frame:
     whole: bool
     """True if neither a box nor a part of the picture was named."""
     to_plane: NDArray[np.float64] | None
-    """(3, 3) from original pixels to a rectified plane; None if lengths are taken on the upload as it is."""
+    """(3, 3) from straightened pixels to a rectified plane; None if lengths are taken on the upload as it is."""
+    lens: Lens | None = None
+    """By which pixels of the upload are straightened; None for no known lens."""
+
+    @property
+    def source_is_subject(self) -> bool:
+        """Whether the upload is the one that scale and camera belong to."""
+        return self.picture.view.role is Role.SUBJECT
+
+    def straight(self, points: Points) -> Points:
+        """(N, 2) original points without what the lens does to them."""
+        return points if self.lens is None else self.lens.straight(points)
 
     def flat(self, points: Points) -> Points:
         """(N, 2) original points in the plane of measurement."""
+        points = self.straight(points)
         return points if self.to_plane is None else apply_homography(self.to_plane, points)
+
+    def on(self, plane: Plane) -> "Frame":
+        """The same place with lengths taken in the plane of a scale."""
+        identity = plane.matrix == IDENTITY
+        return replace(self, lens=lens_of(plane.lens), to_plane=None if identity else np.array(plane.matrix))
 
 
 def frame(bench: Workbench, args: OnView) -> Frame:
@@ -40,7 +58,11 @@ def frame(bench: Workbench, args: OnView) -> Frame:
     box = place if args.box is None else clip(args.box, width, height)
     if box is None:
         raise ToolInputError(f"box {list(args.box or ())} lies outside the picture; it is {width}x{height} px")
-    return Frame(picture=source, box=box, whole=box == (0, 0, width, height), to_plane=_plane(bench, view))
+    lens = lens_from(bench.camera) if bench.camera is not None and source.view.role is Role.SUBJECT else None
+    to_plane = _plane(bench, view)
+    # A rectified view was made from the bent picture, so its plane is that of bent pixels.
+    return Frame(picture=source, box=box, whole=box == (0, 0, width, height), to_plane=to_plane,
+                 lens=lens if to_plane is None else None)
 
 
 def _plane(bench: Workbench, view: View) -> NDArray[np.float64] | None:

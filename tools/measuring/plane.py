@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kenpin.contracts.view import Points, apply_homography
+from kenpin.contracts.view import Matrix3, Points, apply_homography
 
 Matrix = NDArray[np.float64]
 
@@ -65,18 +65,38 @@ def stretch(matrix: Matrix, places: Points) -> NDArray[np.float64]:
     return np.asarray(np.linalg.svd(jacobian, compute_uv=False))
 
 
-def rectification(plane: PlaneScale, target: Points, found: Points) -> Matrix:
-    """(3, 3) homography from pixels to pixels that undoes the tilt: one pixel is `mm_per_px` everywhere after it.
+def upright(mm_per_px: float, target: Points, found: Points) -> Matrix:
+    """(3, 3) from millimetres on a target to pixels of the mean scale.
 
-    The turn and shift are those that move the target least, so that the picture stays recognisable.
+    Turned and shifted so that the target moves least and the picture stays recognisable.
     """
-    flat = target / plane.mm_per_px
+    flat = target / mm_per_px
     a, b = flat - flat.mean(axis=0), found - found.mean(axis=0)
     u, _, vt = np.linalg.svd(a.T @ b)
     mirror = np.diag([1.0, np.sign(np.linalg.det(u @ vt))])
     turn = (u @ mirror @ vt).T
-    upright = np.eye(3)
-    upright[:2, :2] = turn / plane.mm_per_px
-    upright[:2, 2] = found.mean(axis=0) - turn @ flat.mean(axis=0)
-    product = upright @ np.linalg.inv(plane.matrix)
+    matrix = np.eye(3)
+    matrix[:2, :2] = turn / mm_per_px
+    matrix[:2, 2] = found.mean(axis=0) - turn @ flat.mean(axis=0)
+    return matrix
+
+
+def rectification(plane: PlaneScale, target: Points, found: Points) -> Matrix:
+    """(3, 3) homography from pixels to pixels that undoes the tilt: one pixel is `mm_per_px` everywhere after it."""
+    product = upright(plane.mm_per_px, target, found) @ np.linalg.inv(plane.matrix)
     return np.asarray(product / product[2, 2])
+
+
+def leaning(centre: Points, slope: Points) -> Matrix:
+    """(3, 3) homography of a plane that leans: pixels grow by twice `slope` a pixel away from `centre`, which stays."""
+    there, back = np.eye(3), np.eye(3)
+    there[:2, 2], back[:2, 2] = -np.asarray(centre), np.asarray(centre)
+    lean = np.eye(3)
+    lean[2, :2] = -np.asarray(slope)
+    return np.asarray(back @ lean @ there)
+
+
+def as_rows(matrix: Matrix) -> Matrix3:
+    """A matrix as plain numbers, its last one 1."""
+    a, b, c = ((float(x), float(y), float(z)) for x, y, z in matrix / matrix[2, 2])
+    return (a, b, c)

@@ -9,16 +9,20 @@ from numpy.typing import NDArray
 from kenpin.contracts.errors import ToolInputError
 from kenpin.contracts.view import Points
 from tools.measuring import shapes
-from tools.measuring.polygon import sharp_corners
+from tools.measuring.ellipse import fit_ellipse
+from tools.measuring.outer import (
+    Flatten,
+    edge_doubt,
+    outer_edge,
+    random_error,
+    random_span,
+    rectangle_sides,
+    scale_of,
+)
 from tools.measuring.shape import Shape
 
-Flatten = Callable[[Points], Points]
-
-CORRELATED = 4.0
-"""Neighbouring contour points share pixels: only every fourth counts as independent."""
 ROUND = 0.9
 """From this circularity on, a thing is measured as a circle."""
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -32,15 +36,6 @@ class Reading:
     line: Points
     """(N, 2) original pixels: what was measured."""
     method: str
-
-
-def edge_doubt(shape: Shape) -> float:
-    """How far the half-height rule may place an edge off (one sigma, same for the whole contour), px.
-
-    Grows with blur, since uneven light moves the half height of a soft edge, and with noise over contrast.
-    """
-    blur = shape.contour.blur if np.isfinite(shape.contour.blur) else 1.0
-    return float(np.hypot(0.06 + 0.08 * blur, 0.3 * blur * shape.noise / max(shape.contrast, 1e-6)))
 
 
 def read(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -> Reading:
@@ -62,12 +57,6 @@ def read(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -> Re
     return reader(shape, flat)
 
 
-def _scale_of(original: Points, flattened: Points) -> float:
-    """Mean magnification from original pixels to the plane of measurement."""
-    before, after = shapes.perimeter(original), shapes.perimeter(flattened)
-    return after / before if before > 0 else 1.0
-
-
 def _of_line(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -> Reading:
     line = shape.line
     assert line is not None
@@ -84,69 +73,89 @@ def _of_line(shape: Shape, quantity: str, flat: Flatten, *, centre_line: bool) -
     ends = "to the centre of rounded ends" if centre_line else "from tip to tip"
     # Blur beyond the usual hides where a line ends, however well its middle is seen.
     soft = max(0.0, shape.contour.blur - 1.5) if np.isfinite(shape.contour.blur) else 1.0
-    sigma = float(np.sqrt(line.end_doubt**2 + (0.003 * line.length) ** 2 + (0.8 * soft) ** 2))
+    sigma = float(np.sqrt(line.end_doubt**2 + (0.005 * line.length) ** 2 + (0.8 * soft) ** 2))
     return Reading(length * grow, sigma * grow, 1, path, f"length along the centre line, {ends}")
 
 
-def _random(shape: Shape, share: float = 0.25) -> float:
-    """Standard error of the mean place of a part of the contour, px."""
-    return shape.contour.scatter / float(np.sqrt(max(1.0, share * len(shape.contour.points) / CORRELATED)))
-
-
-def _span(shape: Shape, grow: float) -> float:
-    """One sigma of the distance between two opposite edges."""
-    return float(np.hypot(2 * edge_doubt(shape), np.sqrt(2) * _random(shape))) * grow
-
-
-def _back(ends: Points, shape: Shape, plane: Points) -> Points:
+def _back(ends: Points, original: Points, plane: Points) -> Points:
     """Plane points to original pixels, by the contour points nearest to them (exact where both planes are one)."""
-    if plane is shape.contour.points:
+    if plane is original:
         return ends
     nearest = [int(np.argmin(np.linalg.norm(plane - end, axis=1))) for end in ends]
-    return shape.contour.points[nearest]
+    return original[nearest]
 
 
 def _length(shape: Shape, flat: Flatten) -> Reading:
-    plane = flat(shape.contour.points)
-    sigma = _span(shape, _scale_of(shape.contour.points, plane))
-    if shapes.roundness(plane) > ROUND and shapes.moments(plane).elongation < 1.1:
-        value, ends = shapes.feret(plane)
-        return Reading(value, sigma, 1, _back(ends, shape, plane), "largest distance between two points of the edge")
-    box = shapes.extent(plane)
-    return Reading(box.length, sigma, 1, _back(box.ends[:2], shape, plane),
-                   "longer side of the smallest rectangle around it")
+    outer = outer_edge(shape, flat)
+    if (sides := rectangle_sides(outer)) is not None:
+        return Reading(sides[0][0], outer.sigma, 1, _back(sides[0][1], outer.original, outer.plane),
+                       "distance between the middles of its two shorter sides")
+    if not outer.how and shapes.roundness(outer.plane) > ROUND and shapes.moments(outer.plane).elongation < 1.1:
+        value, ends = shapes.feret(outer.plane)
+        return Reading(value, outer.sigma, 1, _back(ends, outer.original, outer.plane),
+                       "largest distance between two points of the edge")
+    box = shapes.extent(outer.plane)
+    return Reading(box.length, outer.sigma, 1, _back(box.ends[:2], outer.original, outer.plane),
+                   f"longer side of the smallest rectangle around it{outer.how}")
 
 
 def _width(shape: Shape, flat: Flatten) -> Reading:
-    plane = flat(shape.contour.points)
-    box = shapes.extent(plane)
-    return Reading(box.width, _span(shape, _scale_of(shape.contour.points, plane)), 1,
-                   _back(box.ends[2:], shape, plane), "shorter side of the smallest rectangle around it")
+    outer = outer_edge(shape, flat)
+    if (sides := rectangle_sides(outer)) is not None:
+        return Reading(sides[1][0], outer.sigma, 1, _back(sides[1][1], outer.original, outer.plane),
+                       "distance between the middles of its two longer sides")
+    box = shapes.extent(outer.plane)
+    return Reading(box.width, outer.sigma, 1, _back(box.ends[2:], outer.original, outer.plane),
+                   f"shorter side of the smallest rectangle around it{outer.how}")
 
 
 def _height(shape: Shape, flat: Flatten) -> Reading:
-    plane = flat(shape.contour.points)
+    outer = outer_edge(shape, flat)
+    plane = outer.plane
     top, bottom = plane[int(np.argmin(plane[:, 1]))], plane[int(np.argmax(plane[:, 1]))]
-    low, high = shapes.side_places(plane, np.array([0.0, 1.0]), np.array([1.0, 0.0]))
-    return Reading(high - low, _span(shape, _scale_of(shape.contour.points, plane)), 1,
-                   _back(np.array([top, bottom]), shape, plane), "vertical distance between its top and bottom edge")
+    low, high = top[1], bottom[1]
+    if not outer.how:
+        low, high = shapes.side_places(plane, np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    return Reading(float(high - low), outer.sigma, 1, _back(np.array([top, bottom]), outer.original, plane),
+                   f"vertical distance between its top and bottom edge{outer.how}")
+
+
+def _feret(shape: Shape, flat: Flatten, name: str) -> Reading:
+    outer = outer_edge(shape, flat)
+    value, ends = shapes.feret(outer.plane) if name == "largest" else shapes.caliper(outer.plane)
+    return Reading(value, outer.sigma, 1, _back(ends, outer.original, outer.plane),
+                   f"{name} distance between two parallel lines that touch it (Feret){outer.how}")
+
+
+def _ellipse(shape: Shape, flat: Flatten, name: str) -> Reading:
+    original = shape.contour.points
+    plane = flat(original)
+    fit = fit_ellipse(plane)
+    if fit is None:
+        raise ToolInputError("no ellipse can be fitted to its edge; measure length and width")
+    grow = scale_of(original, plane)
+    misfit = fit.scatter / float(np.sqrt(max(1.0, len(plane) / 20)))
+    sigma = float(np.hypot(random_span(shape, 1.0) * grow, 2 * misfit))
+    value, ends = (fit.major, fit.ends[:2]) if name == "long" else (fit.minor, fit.ends[2:])
+    return Reading(value, sigma, 1, _back(ends, original, plane), f"{name} axis of the ellipse fitted to its edge")
 
 
 def _diameter(shape: Shape, flat: Flatten) -> Reading:
     plane = flat(shape.contour.points)
-    grow = _scale_of(shape.contour.points, plane)
-    sigma = float(np.hypot(2 * edge_doubt(shape), 2 * _random(shape, 1.0))) * grow
+    grow = scale_of(shape.contour.points, plane)
+    sigma = float(np.hypot(2 * edge_doubt(shape), 2 * random_error(shape, 1.0))) * grow
     body = shapes.moments(plane)
     if body.elongation < 1.15 and shapes.roundness(plane) > 0.8:
         circle = shapes.fit_circle(plane)
         misfit = circle.scatter / np.sqrt(max(1.0, len(plane) / 20))
         arm = np.array([circle.radius, 0.0])
         ends = np.array([circle.centre - arm, circle.centre + arm])
-        return Reading(2 * circle.radius, float(np.hypot(sigma, 2 * misfit)), 1, _back(ends, shape, plane),
-                       "diameter of the circle fitted to its edge")
+        return Reading(2 * circle.radius, float(np.hypot(sigma, 2 * misfit)), 1,
+                       _back(ends, shape.contour.points, plane), "diameter of the circle fitted to its edge")
     value = 2 * float(np.sqrt(body.area / np.pi))
     ends = np.array([body.centre - body.axis * value / 2, body.centre + body.axis * value / 2])
-    return Reading(value, sigma, 1, _back(ends, shape, plane), "diameter of the circle with its area (it is not round)")
+    return Reading(value, sigma, 1, _back(ends, shape.contour.points, plane),
+                   "diameter of the circle with its area (it is not round)")
 
 
 def _radius(shape: Shape, flat: Flatten) -> Reading:
@@ -156,27 +165,23 @@ def _radius(shape: Shape, flat: Flatten) -> Reading:
 
 
 def _area(shape: Shape, flat: Flatten) -> Reading:
-    plane = flat(shape.contour.points)
-    grow = _scale_of(shape.contour.points, plane)
-    around = shapes.perimeter(plane)
-    corners = sharp_corners(shape.contour.points)
-    outer = shapes.moments(plane if corners is None else flat(corners)).area
-    value = outer - shape.hole_area * grow**2
-    sigma = around * float(np.hypot(edge_doubt(shape), _random(shape, 1.0))) * grow
-    if shape.hole_area > 0:
-        sigma *= 1.5
-    text = "area inside its edge" + (", without the hole in it" if shape.hole_area > 0 else "")
+    outer = outer_edge(shape, flat)
+    around, value = shapes.perimeter(outer.plane), shapes.moments(outer.plane).area
+    for hole in shape.holes:
+        inner = flat(hole)
+        value -= shapes.moments(inner).area
+        around += shapes.perimeter(inner)
+    sigma = around * float(np.hypot(edge_doubt(shape), random_error(shape, 1.0))) * outer.grow
+    text = f"area inside its edge{outer.how}" + (", without the hole in it" if shape.holes else "")
     return Reading(value, sigma, 2, _thinned(shape.contour.points), text)
 
 
 def _perimeter(shape: Shape, flat: Flatten) -> Reading:
-    corners = sharp_corners(shape.contour.points)
-    plane = flat(shape.contour.points)
-    grow = _scale_of(shape.contour.points, plane)
-    value = shapes.perimeter(plane if corners is None else flat(corners))
-    bent = 0.005 if corners is not None or shapes.roundness(plane) > ROUND else 0.025
-    sigma = float(np.hypot(2 * np.pi * edge_doubt(shape) * grow, bent * value))
-    text = "length of its edge" if corners is None else f"length of its {len(corners)} straight sides"
+    outer = outer_edge(shape, flat)
+    value = shapes.perimeter(outer.plane)
+    bent = 0.003 if outer.how or shapes.roundness(outer.plane) > ROUND else 0.025
+    sigma = float(np.hypot(2 * np.pi * edge_doubt(shape) * outer.grow, bent * value))
+    text = "length of its edge" if not outer.how else f"length of its {len(outer.original)} straight sides"
     return Reading(value, sigma, 1, _thinned(shape.contour.points), text)
 
 
@@ -198,9 +203,9 @@ def long_axis(shape: Shape, flat: Flatten) -> tuple[NDArray[np.float64], float, 
         raise ToolInputError("it is about as wide as long and has no long axis; give three points for an angle")
     reach = (plane - body.centre) @ body.axis
     ends = np.array([body.centre + reach.min() * body.axis, body.centre + reach.max() * body.axis])
-    doubt = np.hypot(0.05 + 0.2 * edge_doubt(shape), 2 * _random(shape)) * _scale_of(shape.contour.points, plane)
+    doubt = np.hypot(0.05 + 0.2 * edge_doubt(shape), 2 * random_error(shape)) * scale_of(shape.contour.points, plane)
     sigma = np.degrees(2 * doubt / max(float(np.ptp(reach)), 1e-9) / (1 - body.elongation**-2))
-    return body.axis, float(sigma), _back(ends, shape, plane)
+    return body.axis, float(sigma), _back(ends, shape.contour.points, plane)
 
 
 def _roundness(shape: Shape, flat: Flatten) -> Reading:
@@ -217,4 +222,8 @@ def _thinned(points: Points) -> Points:
 
 _READERS: dict[str, Callable[[Shape, Flatten], Reading]] = {
     "length": _length, "width": _width, "height": _height, "diameter": _diameter, "radius": _radius, "area": _area,
-    "perimeter": _perimeter, "angle": _angle, "roundness": _roundness}
+    "perimeter": _perimeter, "angle": _angle, "roundness": _roundness,
+    "feret_max": lambda shape, flat: _feret(shape, flat, "largest"),
+    "feret_min": lambda shape, flat: _feret(shape, flat, "smallest"),
+    "major_axis": lambda shape, flat: _ellipse(shape, flat, "long"),
+    "minor_axis": lambda shape, flat: _ellipse(shape, flat, "short")}

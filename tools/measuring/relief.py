@@ -23,6 +23,8 @@ class Relief:
     """(H, W) float32: background near 0, the thing positive, in grey levels."""
     noise: float
     """Spread of the background, grey levels."""
+    axis: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
+    """Weights of red, green and blue by which the channel was made."""
 
 
 def reliefs(pixels: RgbImage, inside: Mask, around: Mask) -> tuple[Relief, ...]:
@@ -40,7 +42,8 @@ def reliefs(pixels: RgbImage, inside: Mask, around: Mask) -> tuple[Relief, ...]:
     direction = _direction(flat[inside])
     channel = np.asarray(flat @ direction, dtype=np.float32)
     noise = max(robust_sigma(channel[around]), 0.5)
-    both = (Relief(channel, noise), Relief(-channel, noise))
+    r, g, b = (float(v) for v in direction)
+    both = (Relief(channel, noise, (r, g, b)), Relief(-channel, noise, (-r, -g, -b)))
     weight = [float(np.clip(r.height[inside] - 3 * noise, 0, None).sum()) for r in both]
     return both if weight[0] >= weight[1] else both[::-1]
 

@@ -133,7 +133,7 @@ def _contrast(soft: Relief, inside: Mask) -> float:
     top = values[scaled > split]
     bottom = values[scaled <= split]
     # Otsu also halves a single population: then all of it is the thing.
-    one = len(top) == 0 or np.median(top) < 1.6 * np.median(bottom)
+    one = len(top) == 0 or len(bottom) == 0 or np.median(top) < 1.6 * np.median(bottom)
     return float(np.median(values if one else top))
 
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from kenpin.contracts.view import Box, Mask, Points, RgbImage, enclosing
 from tools.measuring.centreline import CentreLine, centre_line
-from tools.measuring.contour import Contour, contour
+from tools.measuring.contour import Contour, contour, outline
+from tools.measuring.large import segment_any
+from tools.measuring.relief import Relief
 from tools.measuring.segment import Rank, Thing, segment
 from tools.measuring.shapes import extent, perimeter
 from tools.measuring.shapes import moments as area_moments
@@ -29,8 +30,8 @@ class Shape:
     contour: Contour
     line: CentreLine | None
     """Set if the thing is line-like."""
-    hole_area: float
-    """Area of background that it encloses, px2."""
+    holes: tuple[Points, ...]
+    """Contours of the background that it encloses, each (N, 2)."""
     contrast: float
     noise: float
     rivals: int
@@ -64,7 +65,7 @@ def find_shape(pixels: RgbImage, box: Box, *, outlined: Points | None = None, la
         part = pixels[y0:y1, x0:x1]
         inside = _inside(reach, window, outlined if reach == box else None, skip)
         around = ~inside if np.count_nonzero(~inside) > 30 else _rim(inside.shape)
-        thing = segment(part, inside, around, thin=thin, rank=rank)
+        thing = segment_any(part, inside, around, thin=thin, rank=rank)
         if thing is None:
             return None
         cut = _touches(thing.mask, window, width, height)
@@ -100,16 +101,16 @@ def _shape(thing: Thing, window: Box, size: tuple[int, int], label: str) -> Shap
     if found is None:
         return None
     shift = np.array(window[:2], dtype=np.float64)
-    line = centre_line(thing) if label in LINE_LIKE or _aspect(found.points) >= ASPECT else None
+    line = centre_line(thing, found.sigma) if label in LINE_LIKE or _aspect(found.points) >= ASPECT else None
     if line is not None:
         line = replace(line, points=line.points + shift) if line.tip_length >= 2.5 * line.width else None
     ys, xs = np.nonzero(thing.mask)
     box = (int(xs.min()) + window[0], int(ys.min()) + window[1], int(xs.max()) + 1 + window[0],
            int(ys.max()) + 1 + window[1])
     border = box[0] <= 0 or box[1] <= 0 or box[2] >= size[0] or box[3] >= size[1]
-    holes = _hole_area(thing)
-    moved = replace(found, points=found.points + shift)
-    return Shape(box=box, contour=moved, line=line, hole_area=holes, contrast=thing.contrast,
+    holes = tuple(hole + shift for hole in _holes(thing))
+    moved = replace(found, points=found.points + shift, plain=found.plain + shift)
+    return Shape(box=box, contour=moved, line=line, holes=holes, contrast=thing.contrast,
                  noise=thing.relief.noise, rivals=thing.rivals, at_border=border)
 
 
@@ -163,12 +164,22 @@ def _aspect(points: Points) -> float:
     return float(max(straight, bent if area < 0.6 * hull else 1.0))
 
 
-def _hole_area(thing: Thing) -> float:
-    """Area of those holes that are background, not texture."""
-    values: NDArray[np.float32] = thing.relief.height[thing.holes]
-    if len(values) < 9 or float(np.median(values)) > 0.35 * thing.contrast:
-        return 0.0
-    return float(np.count_nonzero(thing.holes))
+def _holes(thing: Thing) -> list[Points]:
+    """Contours of those holes that are background, not texture; in window coordinates."""
+    height = thing.relief.height
+    if np.count_nonzero(thing.holes) < 9 or float(np.median(height[thing.holes])) > 0.35 * thing.contrast:
+        return []
+    count, labels = cv2.connectedComponents(thing.holes.astype(np.uint8), connectivity=4)
+    found = []
+    for i in range(1, count):
+        mask = labels == i
+        if np.count_nonzero(mask) < 4:
+            continue
+        # Seen from the hole the thing is the ground, so that one rule places both edges.
+        inverse = Relief(np.asarray(thing.contrast - height, dtype=np.float32), thing.relief.noise)
+        edge = contour(Thing(mask, np.zeros_like(mask), inverse, thing.contrast, 0))
+        found.append(outline(mask) if edge is None else edge.points)
+    return found
 
 
 def box_of(points: Points, size: tuple[int, int]) -> Box:

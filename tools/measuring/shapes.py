@@ -120,6 +120,24 @@ def feret(points: Points) -> tuple[float, Points]:
     return float(gap[i, j]), hull[[int(i), int(j)]]
 
 
+def caliper(points: Points) -> tuple[float, Points]:
+    """Smallest distance between two parallel lines that hold a contour between them, and a point on each line.
+
+    Source: rotating calipers, Toussaint 1983: one of the two lines lies on a side of the convex hull.
+    """
+    hull = cv2.convexHull(points.astype(np.float32)).reshape(-1, 2).astype(np.float64)
+    side = np.roll(hull, -1, axis=0) - hull
+    long = np.linalg.norm(side, axis=1)
+    keep = long > 1e-6
+    across = np.column_stack([-side[keep, 1], side[keep, 0]]) / long[keep, None]
+    reach = np.abs((hull[None] - hull[keep][:, None]) @ across[..., None])[..., 0]
+    far = reach.max(axis=1)
+    best = int(np.argmin(far))
+    tip = hull[int(np.argmax(reach[best]))]
+    foot = tip - ((tip - hull[keep][best]) @ across[best]) * across[best]
+    return float(far[best]), np.array([foot, tip])
+
+
 def fit_circle(points: Points) -> Circle:
     """Circle through (N, 2) points, without those far off it.
 
