@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import GrayImage, Mask, RgbImage
-from tools.comparing import bilevel, regions
+from tools.comparing import bilevel, conductors, regions
 from tools.comparing.align import Alignment, align
 from tools.comparing.changes import Change
 from tools.comparing.frames import Field, Homography, shown, warped
@@ -58,16 +58,20 @@ def compare(subject: RgbImage, reference: RgbImage, *, whole: RgbImage, place: H
     """
     light, golden = grey(whole), grey(reference)
     patterns = bilevel.is_bilevel(light) and bilevel.is_bilevel(golden)
-    alignment = _laid(light, golden) if patterns else None
-    alignment = alignment or align(light, golden)
+    ready = _laid(light, golden) if patterns else None
+    alignment = _without_search(ready) if ready is not None else align(light, golden)
     here = Alignment(matrix=place @ alignment.matrix, likeness=alignment.likeness, residual=alignment.residual,
                      points=_moved(place, alignment.points), offsets=alignment.offsets * _scale(place))
     seen = shown(here.matrix, reference.shape, subject.shape)
     if not alignment.aligned:
         nothing = np.zeros(subject.shape[:2], np.bool_)
         return Compared(here, (), False, False, "not_aligned", seen, None, nothing)
-    found = (_patterns if patterns else _tones)(subject, reference, here, tolerance)
-    changes, brought, differs = found
+    if patterns:
+        # A part of the upload is laid over once more by itself; the whole of it has been already.
+        same = np.array_equal(here.matrix, np.eye(3)) and subject.shape == whole.shape
+        changes, brought, differs = _patterns(subject, reference, here, tolerance, ready if same else None)
+    else:
+        changes, brought, differs = _tones(subject, reference, here, tolerance)
     code: ReasonCode = "aligned"
     if np.mean(seen) < SHARED:
         code = "little_shared"
@@ -76,13 +80,15 @@ def compare(subject: RgbImage, reference: RgbImage, *, whole: RgbImage, place: H
     return Compared(here, tuple(changes), True, code == "aligned", code, seen, brought, differs)
 
 
-def _laid(subject: GrayImage, reference: GrayImage) -> Alignment | None:
-    """Patterns of the same size that lie on top of each other but for a few pixels need no search."""
+def _laid(subject: GrayImage, reference: GrayImage) -> bilevel.Pattern | None:
+    """Patterns of the same size that lie on top of each other but for a few pixels; None if these do not."""
     if subject.shape != reference.shape:
         return None
     pattern = bilevel.laid_over(subject, reference)
-    if pattern.alike < ALIKE:
-        return None
+    return pattern if pattern.alike >= ALIKE else None
+
+
+def _without_search(pattern: bilevel.Pattern) -> Alignment:
     return Alignment(np.eye(3), Likeness(pattern.alike, 0.0, 1.0), pattern.residual)
 
 
@@ -96,14 +102,15 @@ def _moved(place: Homography, points: NDArray[np.float64]) -> NDArray[np.float64
     return np.asarray(cv2.perspectiveTransform(points.reshape(-1, 1, 2), place).reshape(-1, 2))
 
 
-def _patterns(subject: RgbImage, reference: RgbImage, here: Alignment,
-              tolerance: float | None) -> tuple[list[Change], RgbImage, Mask]:
+def _patterns(subject: RgbImage, reference: RgbImage, here: Alignment, tolerance: float | None,
+              ready: bilevel.Pattern | None) -> tuple[list[Change], RgbImage, Mask]:
     light = grey(subject)
     identical = np.allclose(here.matrix, np.eye(3)) and subject.shape == reference.shape
-    golden = grey(reference) if identical else warped(grey(reference), here.matrix, light.shape)
-    pattern = bilevel.laid_over(light, golden)
+    if ready is None:
+        golden = grey(reference) if identical else warped(grey(reference), here.matrix, light.shape)
+    pattern = ready or bilevel.laid_over(light, golden)
     seen = None if identical else _inner(shown(here.matrix, reference.shape, subject.shape), 4)
-    changes = bilevel.changes(pattern, tolerance=max(1, round(tolerance or 1)), seen=seen)
+    changes = conductors.changes(pattern, tolerance=max(1, round(tolerance or 1)), seen=seen)
     differs = np.zeros(light.shape, np.bool_)
     for change in changes:
         differs |= change.placed(light.shape)
