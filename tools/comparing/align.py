@@ -108,7 +108,7 @@ def refined(subject: GrayImage, reference: GrayImage, guess: Homography) -> Alig
             break
         moved = warped(other, local, small.shape)
         seen = shown(local, other.shape, small.shape, margin=3)
-        here, there = _followed(_eight(moved), target, seen, levels=3 if turn == 0 else 1)
+        here, there = _followed(_eight(moved), target, seen, levels=3 - turn)
         if len(here) < 4:
             break
         step = _robust(here, there, loose=turn == 0)

@@ -11,8 +11,13 @@ from tools.comparing.frames import Field
 
 REACH, REACH_FINE = 3, 1
 """Pieces of the pattern may lie this far from where they should, px: at half size, and after that at full size."""
+MIDDLE = (60, 195)
+"""Grey levels between which a pixel is neither black nor white."""
+LONE, LONE_SHARE = 8, 2e-5
+"""So many grey pixels away from borders, or this share of the picture, are overlooked."""
 CELL = 32
 """Side of the cells whose displacement is found one by one, px."""
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -27,10 +32,16 @@ class Pattern:
 
 
 def is_bilevel(light: GrayImage) -> bool:
-    """Whether a picture is black and white on purpose."""
+    """Whether a picture is black and white on purpose, with grey at the borders between the two at most."""
     few = light[::3, ::3]
     dark, bright = float(np.mean(few <= 25)), float(np.mean(few >= 230))
-    return dark + bright >= 0.9 and min(dark, bright) >= 0.02
+    if dark + bright < 0.9 or min(dark, bright) < 0.02:
+        return False
+    # A grey scratch on a label is no border: it has not both black and white beside it.
+    square = np.ones((7, 7), np.uint8)
+    border = (cv2.erode(light, square) < MIDDLE[0]) & (cv2.dilate(light, square) > MIDDLE[1])
+    grey = (light > MIDDLE[0]) & (light < MIDDLE[1])
+    return bool(np.count_nonzero(grey & ~border) <= max(LONE, LONE_SHARE * light.size))
 
 
 def laid_over(subject: GrayImage, reference: GrayImage) -> Pattern:

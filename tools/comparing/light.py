@@ -1,54 +1,80 @@
-"""The reference in the light of the subject: brightness that varies slowly over the picture."""
+"""The reference in the light of the subject: exposure and contrast curve, and brightness that varies slowly."""
 
 import cv2
 import numpy as np
 
 from kenpin.contracts.view import Mask
 from tools.comparing.frames import Field
+from tools.comparing.tone_curve import Curve, exposure, remainder
 
-OVERVIEW = 96
-"""Longer side of the reduced pictures on which the light is compared, px."""
+OVERVIEW, SMALL = 400, 96
+"""Longer side of the reduced pictures on which tones and slow light are compared, px."""
+ROUNDS = 4
+"""Of exposure and slow light in turn; each disturbs the other."""
 REACH = 6
 """The light may change over this part of the longer side; what changes faster is on the part."""
 LEAST_GAIN, MOST_GAIN = 0.3, 3.0
 DARK = 12.0
 """Grey levels below which a place says little about the light."""
+SATURATED = 252
 
 
 def relit(subject: Field, reference: Field, seen: Mask) -> Field:
-    """Bring a reference into the light of an aligned subject.
+    """Bring one channel of a reference into the light of an aligned subject.
 
-    A gain alone: lamps multiply. A local offset beside it would be fitted to noise, and where the reference has more
-    noise than contrast the gain would come out too small (regression dilution), which made lettering differ.
+    First exposure and contrast for all tones alike, then a gain that varies slowly (lamps multiply; a local offset
+    beside it would be fitted to noise, and regression dilution would make lettering differ), both in turn since each
+    disturbs the other, and at last what is left of the curve of tones. All is worked out on reduced pictures.
 
     Args:
         subject: (H, W) float32 grey levels.
-        reference: (H, W) float32, already in the frame of the subject and of about its exposure.
+        reference: (H, W) float32, already in the frame of the subject.
         seen: (H, W) bool, where the reference has pixels.
     Returns:
-        (H, W) float32, the reference times a slowly varying gain.
-    Source: local linear model as in the guided filter (He et al. 2013) without its offset, fitted robustly so that a
-        minority of differing areas does not count.
+        (H, W) float32, 0 to 255 as the subject would show it, saturation included.
     """
     height, width = subject.shape
     share = min(1.0, OVERVIEW / max(height, width))
-    size = (max(4, round(width * share)), max(4, round(height * share)))
-    inside = (seen & (subject < 252)).astype(np.float32)
-    weight = cv2.resize(inside, size, interpolation=cv2.INTER_AREA)
+    size = (max(8, round(width * share)), max(8, round(height * share)))
     a, b = (cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in (subject, reference))
+    inside = cv2.resize((seen & (subject < SATURATED)).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.99
+    if np.count_nonzero(inside) < 200:
+        return reference
+    gain, curve = np.ones_like(a), Curve.nothing()
+    for _ in range(ROUNDS):
+        curve = exposure(a / gain, b, inside)
+        gain = slow_gain(a, curve(b), inside)
+    rest = remainder(a, gain * curve(b), inside)
+    whole = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.clip(rest(whole * curve(reference)), 0, 255)
+
+
+def slow_gain(subject: Field, reference: Field, inside: Mask) -> Field:
+    """The gain that takes a reference to a subject, as a field that varies slowly.
+
+    Args:
+        subject: (h, w) float32.
+        reference: (h, w) float32 of about its exposure.
+        inside: (h, w) bool, where both say something.
+    Source: local linear model as in the guided filter (He et al. 2013) without its offset, over a surface of the second
+        degree, fitted robustly so that a minority of differing areas does not count.
+    """
+    height, width = subject.shape
+    share = min(1.0, SMALL / max(height, width))
+    size = (max(4, round(width * share)), max(4, round(height * share)))
+    a, b, weight = (cv2.resize(f, size, interpolation=cv2.INTER_AREA)
+                    for f in (subject, reference, inside.astype(np.float32)))
     weight = (weight > 0.99).astype(np.float32)
     if weight.sum() < 12:
-        return reference
+        return np.ones_like(subject)
     first = np.clip(np.median(a[weight > 0] / np.maximum(b[weight > 0], DARK)), LEAST_GAIN, MOST_GAIN)
     plain = np.full_like(a, first)
     for _ in range(4):
         plain = _surface(a, b, _trust(a - plain * b, weight))
     gain = plain
     for _ in range(3):
-        trust = _trust(a - gain * b, weight)
-        gain = plain * _beside(a, plain * b, trust, max(size) / REACH)
-    field = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(field * reference, dtype=np.float32)
+        gain = plain * _beside(a, plain * b, _trust(a - gain * b, weight), max(size) / REACH)
+    return np.asarray(cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _trust(rest: Field, weight: Field) -> Field:

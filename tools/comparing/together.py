@@ -16,10 +16,14 @@ from tools.comparing.sure import Likeness
 from tools.comparing.tones import Difference, differ
 from tools.pixels.grey import grey
 
-ReasonCode = Literal["aligned", "not_aligned", "little_shared", "differs_everywhere"]
+ReasonCode = Literal["aligned", "turned", "not_aligned", "little_shared", "differs_everywhere"]
 
 ALIKE = 0.7
 """Two patterns agree at least this much, chance taken out, where one is laid over the other without any search."""
+ALIKE_FOR_SURE = 0.9
+"""From here no better place is looked for: scans of one board with ten defects agree to .94 and more."""
+TURNED = 45.0
+"""Degrees from which a part lies in another way than its golden sample, whatever else fits."""
 SHARED = 0.5
 """Least share of the picture that a reference must show for the absence of differences to mean something."""
 EVERYWHERE = 0.35
@@ -60,6 +64,8 @@ def compare(subject: RgbImage, reference: RgbImage, *, whole: RgbImage, place: H
     patterns = bilevel.is_bilevel(light) and bilevel.is_bilevel(golden)
     ready = _laid(light, golden) if patterns else None
     alignment = _without_search(ready) if ready is not None else align(light, golden)
+    if ready is not None and ready.alike < ALIKE_FOR_SURE and (better := _searched(light, golden, ready)) is not None:
+        ready, alignment = None, better
     here = Alignment(matrix=place @ alignment.matrix, likeness=alignment.likeness, residual=alignment.residual,
                      points=_moved(place, alignment.points), offsets=alignment.offsets * _scale(place))
     seen = shown(here.matrix, reference.shape, subject.shape)
@@ -77,6 +83,8 @@ def compare(subject: RgbImage, reference: RgbImage, *, whole: RgbImage, place: H
         code = "little_shared"
     elif np.count_nonzero(differs) > EVERYWHERE * np.count_nonzero(seen):
         code = "differs_everywhere"
+    elif abs(here.similarity(reference.shape)[2]) > TURNED:
+        code = "turned"
     return Compared(here, tuple(changes), True, code == "aligned", code, seen, brought, differs)
 
 
@@ -86,6 +94,15 @@ def _laid(subject: GrayImage, reference: GrayImage) -> bilevel.Pattern | None:
         return None
     pattern = bilevel.laid_over(subject, reference)
     return pattern if pattern.alike >= ALIKE else None
+
+
+def _searched(subject: GrayImage, reference: GrayImage, ready: bilevel.Pattern) -> Alignment | None:
+    """An alignment under which two patterns agree better than as they lie; None if there is none."""
+    found = align(subject, reference)
+    if not found.aligned:
+        return None
+    pattern = bilevel.laid_over(subject, warped(reference, found.matrix, subject.shape))
+    return found if pattern.alike > ready.alike + 0.01 else None
 
 
 def _without_search(pattern: bilevel.Pattern) -> Alignment:

@@ -10,7 +10,7 @@ from kenpin.contracts.view import Mask, RgbImage
 from tools.comparing.align import Alignment
 from tools.comparing.frames import Field, shown
 from tools.comparing.light import relit
-from tools.comparing.tone_curve import blurs, curved, exposed
+from tools.comparing.sharpness import blurs, soft
 from tools.pixels.grey import grey, robust_sigma
 
 THRESHOLD = 6.0
@@ -96,36 +96,26 @@ def differ(subject: RgbImage, reference: RgbImage, alignment: Alignment, *, tole
     # In the subject's light channel by channel, or another colour of the lamp would look like another colour of the part.
     if _coloured(subject) or _coloured(other):
         own = subject.astype(np.float32)
-        moved = np.dstack([_lit(own[..., i], other[..., i].astype(np.float32), seen) for i in range(3)])
+        moved = np.dstack([relit(own[..., i], other[..., i].astype(np.float32), seen) for i in range(3)])
         a, b = _luma(own), _luma(moved)
     else:
         a = grey(subject).astype(np.float32)
-        b = _lit(a, grey(other).astype(np.float32), seen)
+        b = relit(a, grey(other).astype(np.float32), seen)
         own = moved = None
-    soft_a, soft_b = blurs(a, b, seen)
-    a, b = _soft(a, soft_a), _soft(b, soft_b)
+    blur_a, blur_b = blurs(a, b, seen)
+    a, b = soft(a, blur_a), soft(b, blur_b)
     evidence, change, noise = _channel(a, b, seen, tolerance, FAINT, RING)
     colour = np.zeros_like(change)
     if own is not None and moved is not None:
         for one, two in ((0, 1), (2, 1)):
-            p, q = (_soft(f[..., one] - f[..., two], COARSE) for f in (own, moved))
+            p, q = (soft(f[..., one] - f[..., two], COARSE) for f in (own, moved))
             more, step, _ = _channel(p, q, seen, tolerance + 1, FAINT_COLOUR, RING_COLOUR)
             evidence, colour = np.maximum(evidence, more), np.maximum(colour, np.abs(step))
     return Difference(evidence=evidence, change=change, colour=colour, reference=b, seen=seen, noise=noise)
 
 
-def _lit(subject: Field, reference: Field, seen: Mask) -> Field:
-    """One channel of the reference in the light of the subject, with what that light saturates."""
-    near = relit(subject, exposed(subject, reference, seen), seen)
-    return np.clip(curved(subject, near, seen), 0, 255)
-
-
 def _luma(rgb: NDArray[np.float32]) -> Field:
     return np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
-
-
-def _soft(field: Field, blur: float) -> Field:
-    return field if blur == 0 else np.asarray(cv2.GaussianBlur(field, (0, 0), blur), np.float32)
 
 
 def _coloured(pixels: RgbImage) -> bool:
