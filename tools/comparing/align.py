@@ -15,8 +15,8 @@ SIDE = 640
 """Longer side of the pictures on which the alignment is refined, px."""
 SURE = 0.8
 """Confidence from which no other guess is tried."""
-ENOUGH = 0.45
-"""Confidence from which two pictures count as aligned."""
+ENOUGH = 0.55
+"""Confidence from which two pictures count as aligned; mirrored parts of a plain outline reach .51."""
 MOST_SCALE = 2.0
 """A transform that scales more than this, beside the ratio of the sizes, is no alignment but a mishap."""
 

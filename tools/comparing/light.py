@@ -37,16 +37,21 @@ def relit(subject: Field, reference: Field, seen: Mask) -> Field:
     share = min(1.0, OVERVIEW / max(height, width))
     size = (max(8, round(width * share)), max(8, round(height * share)))
     a, b = (cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in (subject, reference))
-    inside = cv2.resize((seen & (subject < SATURATED)).astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.99
+    inside = cv2.resize(seen.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.99
     if np.count_nonzero(inside) < 200:
         return reference
     gain, curve = np.ones_like(a), Curve.nothing()
     for _ in range(ROUNDS):
-        curve = exposure(a / gain, b, inside)
-        gain = slow_gain(a, curve(b), inside)
-    rest = remainder(a, gain * curve(b), inside)
+        curve = exposure(np.minimum(a / gain, 255), b, inside)
+        gain = slow_gain(_unsaturated(a, gain * curve(b)), curve(b), inside)
+    rest = remainder(_unsaturated(a, gain * curve(b)), gain * curve(b), inside)
     whole = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.clip(rest(whole * curve(reference)), 0, 255)
+
+
+def _unsaturated(subject: Field, expected: Field) -> Field:
+    """Where the subject is saturated, any expectation above that is met."""
+    return np.where(subject >= SATURATED, np.maximum(subject, expected), subject)
 
 
 def slow_gain(subject: Field, reference: Field, inside: Mask) -> Field:

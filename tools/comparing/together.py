@@ -13,6 +13,7 @@ from tools.comparing.align import Alignment, align
 from tools.comparing.changes import Change
 from tools.comparing.frames import Field, Homography, shown, warped
 from tools.comparing.sure import Likeness
+from tools.comparing.tiles import LARGE, Found, in_pieces
 from tools.comparing.tones import Difference, differ
 from tools.pixels.grey import grey
 
@@ -72,12 +73,15 @@ def compare(subject: RgbImage, reference: RgbImage, *, whole: RgbImage, place: H
     if not alignment.aligned:
         nothing = np.zeros(subject.shape[:2], np.bool_)
         return Compared(here, (), False, False, "not_aligned", seen, None, nothing)
-    if patterns:
-        # A part of the upload is laid over once more by itself; the whole of it has been already.
-        same = np.array_equal(here.matrix, np.eye(3)) and subject.shape == whole.shape
-        changes, brought, differs = _patterns(subject, reference, here, tolerance, ready if same else None)
-    else:
-        changes, brought, differs = _tones(subject, reference, here, tolerance)
+    # A part of the upload is laid over once more by itself; the whole of it has been already.
+    same = np.array_equal(here.matrix, np.eye(3)) and subject.shape == whole.shape
+
+    def found_in(piece: RgbImage, laid: Alignment) -> Found:
+        return (_patterns(piece, reference, laid, tolerance, ready if same else None) if patterns
+                else _tones(piece, reference, laid, tolerance))
+
+    large = subject.shape[0] * subject.shape[1] > LARGE
+    changes, brought, differs = in_pieces(subject, here, found_in) if large else found_in(subject, here)
     code: ReasonCode = "aligned"
     if np.mean(seen) < SHARED:
         code = "little_shared"
@@ -90,7 +94,7 @@ def compare(subject: RgbImage, reference: RgbImage, *, whole: RgbImage, place: H
 
 def _laid(subject: GrayImage, reference: GrayImage) -> bilevel.Pattern | None:
     """Patterns of the same size that lie on top of each other but for a few pixels; None if these do not."""
-    if subject.shape != reference.shape:
+    if subject.shape != reference.shape or subject.size > LARGE:
         return None
     pattern = bilevel.laid_over(subject, reference)
     return pattern if pattern.alike >= ALIKE else None
@@ -120,7 +124,7 @@ def _moved(place: Homography, points: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def _patterns(subject: RgbImage, reference: RgbImage, here: Alignment, tolerance: float | None,
-              ready: bilevel.Pattern | None) -> tuple[list[Change], RgbImage, Mask]:
+              ready: bilevel.Pattern | None) -> Found:
     light = grey(subject)
     identical = np.allclose(here.matrix, np.eye(3)) and subject.shape == reference.shape
     if ready is None:
@@ -135,7 +139,7 @@ def _patterns(subject: RgbImage, reference: RgbImage, here: Alignment, tolerance
 
 
 def _tones(subject: RgbImage, reference: RgbImage, here: Alignment,
-           tolerance: float | None) -> tuple[list[Change], RgbImage, Mask]:
+           tolerance: float | None) -> Found:
     found: Difference = differ(subject, reference, here, tolerance=1.0 if tolerance is None else tolerance)
     light: Field = grey(subject).astype(np.float32)
     changes = regions.changes(light, found)

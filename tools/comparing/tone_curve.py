@@ -14,6 +14,8 @@ GAMMAS = np.exp(np.linspace(-0.6, 0.6, 25))
 """Contrast curves tried; a camera's own settings reach from about 0.6 to 1.7."""
 LEVEL = 4.0
 """Grey levels that a bin of tones may lie off the curve."""
+PLAIN = 0.2
+"""Price of a gain or gamma other than one, where the tones do not tell."""
 DEGREE = 3
 """What a gain and a gamma leave of a camera's curve is smooth."""
 STIFF = 0.02
@@ -48,7 +50,7 @@ def exposure(subject: Field, reference: Field, inside: Mask) -> Curve:
     Args:
         subject: (h, w) float32 grey levels.
         reference: (h, w) float32, in the frame of the subject.
-        inside: (h, w) bool, where the reference has pixels and the subject is not saturated.
+        inside: (h, w) bool, where the reference has pixels.
     Source: gain and gamma as a camera's response; truncated squares over bins of tones, tried one gamma at a time.
     """
     x, y, weight = _medians(subject, reference, inside)
@@ -58,8 +60,9 @@ def exposure(subject: Field, reference: Field, inside: Mask) -> Curve:
     for gamma in GAMMAS:
         base = 255 * (np.maximum(x, 1) / 255) ** gamma
         for gain in np.unique(np.round(y / base, 2)):
-            rest = gain * base - y
-            cost = float((weight * np.minimum((rest / LEVEL) ** 2, 9)).sum() / weight.sum()) + 0.2 * abs(np.log(gamma))
+            rest = np.minimum(gain * base, 255) - y
+            cost = float((weight * np.minimum((rest / LEVEL) ** 2, 9)).sum() / weight.sum())
+            cost += PLAIN * (abs(np.log(gamma)) + abs(np.log(max(gain, 0.01))))
             if cost < least:
                 best, least = (float(gain), float(gamma)), cost
     levels = np.arange(0, 256, dtype=np.float64)
