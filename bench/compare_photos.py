@@ -104,7 +104,8 @@ def _meets(found: Compared, mask: NDArray[np.bool_]) -> tuple[bool, int]:
 
 
 def matrix_of_ways(pictures: dict[str, Rgb], draws: int, show: Callable[[str, Taken, Compared], None] | None,
-                   only: list[str] | None = None, kinds_tried: tuple[str, ...] = ("", *CHANGES)) -> tuple[dict[str, Row], dict[str, list[int]], list[tuple[float, float]]]:
+                   only: list[str] | None = None, kinds_tried: tuple[str, ...] = ("", *CHANGES)) \
+        -> tuple[dict[str, Row], dict[str, list[int]], list[tuple[float, float]]]:
     """Counts by way, [found, all] by kind of change, and (confidence, error) of every alignment tried."""
     rows: dict[str, Row] = defaultdict(Row)
     kinds: dict[str, list[int]] = {kind: [0, 0] for kind in CHANGES}

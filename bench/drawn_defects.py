@@ -1,7 +1,7 @@
 """The six defects of bare boards, drawn on a binarised scan, with the boxes that a person would draw around them.
 
-Sizes lie in the range that published sets of such pairs show: tight boxes of about 6 to 20 px, shorts and opens up to 40
-and more, 20 to 300 changed pixels. Each defect is checked to do what its name says: a short joins two conductors, a
+Sizes lie in the range that published sets of such pairs show: tight boxes of about 6 to 20 px, shorts and opens up to
+40 and more, 20 to 300 changed pixels. Each defect is checked to do what its name says: a short joins two conductors, a
 mouse bite leaves the conductor whole, and so on; where it does not, another place is tried.
 """
 

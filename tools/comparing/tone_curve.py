@@ -1,5 +1,6 @@
 """One curve of tones for a whole picture: exposure and contrast, and what they leave over."""
 
+import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -106,7 +107,7 @@ def _medians(subject: Field, reference: Field, inside: Mask) -> tuple[Values, Va
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     edges = np.searchsorted(x, np.linspace(float(x[0]), float(x[-1]) + 1e-3, BINS + 1))
-    bins = [(np.median(x[i:j]), np.median(y[i:j]), j - i) for i, j in zip(edges, edges[1:], strict=False)
+    bins = [(np.median(x[i:j]), np.median(y[i:j]), j - i) for i, j in itertools.pairwise(edges)
             if j - i >= max(8, len(x) // 2000)]
     found = np.array(bins, np.float64).reshape(-1, 3)
     return found[:, 0], found[:, 1], np.sqrt(found[:, 2])

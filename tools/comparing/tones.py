@@ -93,7 +93,9 @@ def differ(subject: RgbImage, reference: RgbImage, alignment: Alignment, *, tole
     seen = shown(alignment.matrix, reference.shape, subject.shape)
     # Outside of the picture counts as unseen too: a window there would look at repeated borders.
     seen = cv2.erode(seen.astype(np.uint8), np.ones((2 * margin + 1,) * 2, np.uint8), borderValue=1) > 0
-    # In the subject's light channel by channel, or another colour of the lamp would look like another colour of the part.
+    # In the subject's light channel by channel, or another colour of the lamp would look like one of the part.
+    own: NDArray[np.float32] | None = None
+    moved: NDArray[np.float32] | None = None
     if _coloured(subject) or _coloured(other):
         own = subject.astype(np.float32)
         moved = np.dstack([relit(own[..., i], other[..., i].astype(np.float32), seen) for i in range(3)])
@@ -101,7 +103,6 @@ def differ(subject: RgbImage, reference: RgbImage, alignment: Alignment, *, tole
     else:
         a = grey(subject).astype(np.float32)
         b = relit(a, grey(other).astype(np.float32), seen)
-        own = moved = None
     blur_a, blur_b = blurs(a, b, seen)
     a, b = soft(a, blur_a), soft(b, blur_b)
     evidence, change, noise = _channel(a, b, seen, tolerance, FAINT, RING)
@@ -144,8 +145,8 @@ def _channel(a: Field, b: Field, seen: Mask, tolerance: float, faint: float, rin
             field = beyond if blur < 2 else np.where(np.sign(change) == np.sign(beyond), beyond, change * quiet)
             smooth = cv2.GaussianBlur(field * seen, (0, 0), blur)
             usual = max(robust_sigma(smooth[seen][::7]) if seen.any() else 0.0, 1.2 / blur, faint)
-            soft = cv2.GaussianBlur(soft_edge**2, (0, 0), blur)
-            level = np.abs(smooth) / np.sqrt(usual**2 + soft / (1 + blur))
+            spread = cv2.GaussianBlur(soft_edge**2, (0, 0), blur)
+            level = np.abs(smooth) / np.sqrt(usual**2 + spread / (1 + blur))
         evidence = np.maximum(evidence, level / THRESHOLD)
     return np.where(seen, evidence, 0).astype(np.float32), change, noise
 
