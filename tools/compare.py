@@ -78,6 +78,8 @@ class CompareResult(ToolResult):
 
 REASONS: dict[ReasonCode, str] = {
     "aligned": "the picture was laid over the golden sample",
+    "turned": "the picture fits the golden sample, but lies turned against it by more than 45 degrees, upside down "
+              "perhaps; whether it may lie like that is for a person to say",
     "not_aligned": "the picture could not be laid over the golden sample; it shows another product, another side, or "
                    "too little structure to tell",
     "little_shared": "the golden sample shows too little of what the picture shows",
@@ -182,4 +184,4 @@ TOOL = Tool(
     description=("Lays a golden sample over the picture (shift, turn, scale, perspective, other light) and reports "
                  "every difference that all golden samples agree on: missing, added or changed, with type, box and "
                  "score. Says how sure the alignment is and refuses a pair that does not match. Needs a reference."),
-    args=CompareArgs, run=run, version="1")
+    args=CompareArgs, run=run, version="2")

@@ -15,8 +15,8 @@ SIDE = 640
 """Longer side of the pictures on which the alignment is refined, px."""
 SURE = 0.8
 """Confidence from which no other guess is tried."""
-ENOUGH = 0.45
-"""Confidence from which two pictures count as aligned."""
+ENOUGH = 0.55
+"""Confidence from which two pictures count as aligned; mirrored parts of a plain outline reach .51."""
 MOST_SCALE = 2.0
 """A transform that scales more than this, beside the ratio of the sizes, is no alignment but a mishap."""
 
@@ -108,7 +108,7 @@ def refined(subject: GrayImage, reference: GrayImage, guess: Homography) -> Alig
             break
         moved = warped(other, local, small.shape)
         seen = shown(local, other.shape, small.shape, margin=3)
-        here, there = _followed(_eight(moved), target, seen, levels=3 if turn == 0 else 1)
+        here, there = _followed(_eight(moved), target, seen, levels=3 - turn)
         if len(here) < 4:
             break
         step = _robust(here, there, loose=turn == 0)

@@ -8,18 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.view import GrayImage, Mask, RgbImage
-from tools.comparing import bilevel, regions
+from tools.comparing import bilevel, conductors, regions
 from tools.comparing.align import Alignment, align
 from tools.comparing.changes import Change
 from tools.comparing.frames import Field, Homography, shown, warped
 from tools.comparing.sure import Likeness
+from tools.comparing.tiles import LARGE, Found, in_pieces
 from tools.comparing.tones import Difference, differ
 from tools.pixels.grey import grey
 
-ReasonCode = Literal["aligned", "not_aligned", "little_shared", "differs_everywhere"]
+ReasonCode = Literal["aligned", "turned", "not_aligned", "little_shared", "differs_everywhere"]
 
 ALIKE = 0.7
 """Two patterns agree at least this much, chance taken out, where one is laid over the other without any search."""
+ALIKE_FOR_SURE = 0.9
+"""From here no better place is looked for: scans of one board with ten defects agree to .94 and more."""
+TURNED = 45.0
+"""Degrees from which a part lies in another way than its golden sample, whatever else fits."""
 SHARED = 0.5
 """Least share of the picture that a reference must show for the absence of differences to mean something."""
 EVERYWHERE = 0.35
@@ -58,31 +63,53 @@ def compare(subject: RgbImage, reference: RgbImage, *, whole: RgbImage, place: H
     """
     light, golden = grey(whole), grey(reference)
     patterns = bilevel.is_bilevel(light) and bilevel.is_bilevel(golden)
-    alignment = _laid(light, golden) if patterns else None
-    alignment = alignment or align(light, golden)
+    ready = _laid(light, golden) if patterns else None
+    alignment = _without_search(ready) if ready is not None else align(light, golden)
+    if ready is not None and ready.alike < ALIKE_FOR_SURE and (better := _searched(light, golden, ready)) is not None:
+        ready, alignment = None, better
     here = Alignment(matrix=place @ alignment.matrix, likeness=alignment.likeness, residual=alignment.residual,
                      points=_moved(place, alignment.points), offsets=alignment.offsets * _scale(place))
     seen = shown(here.matrix, reference.shape, subject.shape)
     if not alignment.aligned:
         nothing = np.zeros(subject.shape[:2], np.bool_)
         return Compared(here, (), False, False, "not_aligned", seen, None, nothing)
-    found = (_patterns if patterns else _tones)(subject, reference, here, tolerance)
-    changes, brought, differs = found
+    # A part of the upload is laid over once more by itself; the whole of it has been already.
+    same = np.array_equal(here.matrix, np.eye(3)) and subject.shape == whole.shape
+
+    def found_in(piece: RgbImage, laid: Alignment) -> Found:
+        return (_patterns(piece, reference, laid, tolerance, ready if same else None) if patterns
+                else _tones(piece, reference, laid, tolerance))
+
+    large = subject.shape[0] * subject.shape[1] > LARGE
+    changes, brought, differs = in_pieces(subject, here, found_in) if large else found_in(subject, here)
     code: ReasonCode = "aligned"
     if np.mean(seen) < SHARED:
         code = "little_shared"
     elif np.count_nonzero(differs) > EVERYWHERE * np.count_nonzero(seen):
         code = "differs_everywhere"
+    elif abs(here.similarity(reference.shape)[2]) > TURNED:
+        code = "turned"
     return Compared(here, tuple(changes), True, code == "aligned", code, seen, brought, differs)
 
 
-def _laid(subject: GrayImage, reference: GrayImage) -> Alignment | None:
-    """Patterns of the same size that lie on top of each other but for a few pixels need no search."""
-    if subject.shape != reference.shape:
+def _laid(subject: GrayImage, reference: GrayImage) -> bilevel.Pattern | None:
+    """Patterns of the same size that lie on top of each other but for a few pixels; None if these do not."""
+    if subject.shape != reference.shape or subject.size > LARGE:
         return None
     pattern = bilevel.laid_over(subject, reference)
-    if pattern.alike < ALIKE:
+    return pattern if pattern.alike >= ALIKE else None
+
+
+def _searched(subject: GrayImage, reference: GrayImage, ready: bilevel.Pattern) -> Alignment | None:
+    """An alignment under which two patterns agree better than as they lie; None if there is none."""
+    found = align(subject, reference)
+    if not found.aligned:
         return None
+    pattern = bilevel.laid_over(subject, warped(reference, found.matrix, subject.shape))
+    return found if pattern.alike > ready.alike + 0.01 else None
+
+
+def _without_search(pattern: bilevel.Pattern) -> Alignment:
     return Alignment(np.eye(3), Likeness(pattern.alike, 0.0, 1.0), pattern.residual)
 
 
@@ -96,14 +123,15 @@ def _moved(place: Homography, points: NDArray[np.float64]) -> NDArray[np.float64
     return np.asarray(cv2.perspectiveTransform(points.reshape(-1, 1, 2), place).reshape(-1, 2))
 
 
-def _patterns(subject: RgbImage, reference: RgbImage, here: Alignment,
-              tolerance: float | None) -> tuple[list[Change], RgbImage, Mask]:
+def _patterns(subject: RgbImage, reference: RgbImage, here: Alignment, tolerance: float | None,
+              ready: bilevel.Pattern | None) -> Found:
     light = grey(subject)
     identical = np.allclose(here.matrix, np.eye(3)) and subject.shape == reference.shape
-    golden = grey(reference) if identical else warped(grey(reference), here.matrix, light.shape)
-    pattern = bilevel.laid_over(light, golden)
+    if ready is None:
+        golden = grey(reference) if identical else warped(grey(reference), here.matrix, light.shape)
+    pattern = ready or bilevel.laid_over(light, golden)
     seen = None if identical else _inner(shown(here.matrix, reference.shape, subject.shape), 4)
-    changes = bilevel.changes(pattern, tolerance=max(1, round(tolerance or 1)), seen=seen)
+    changes = conductors.changes(pattern, tolerance=max(1, round(tolerance or 1)), seen=seen)
     differs = np.zeros(light.shape, np.bool_)
     for change in changes:
         differs |= change.placed(light.shape)
@@ -111,7 +139,7 @@ def _patterns(subject: RgbImage, reference: RgbImage, here: Alignment,
 
 
 def _tones(subject: RgbImage, reference: RgbImage, here: Alignment,
-           tolerance: float | None) -> tuple[list[Change], RgbImage, Mask]:
+           tolerance: float | None) -> Found:
     found: Difference = differ(subject, reference, here, tolerance=1.0 if tolerance is None else tolerance)
     light: Field = grey(subject).astype(np.float32)
     changes = regions.changes(light, found)

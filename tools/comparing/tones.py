@@ -10,6 +10,7 @@ from kenpin.contracts.view import Mask, RgbImage
 from tools.comparing.align import Alignment
 from tools.comparing.frames import Field, shown
 from tools.comparing.light import relit
+from tools.comparing.sharpness import blurs, soft
 from tools.pixels.grey import grey, robust_sigma
 
 THRESHOLD = 6.0
@@ -18,6 +19,14 @@ BLURS = (0.0, 1.0, 2.5, 6.0)
 """Sizes at which differences are sought: pixels, lines, and faint areas, sigma in px."""
 QUIET = 1.5
 """The noise of a difference is never taken to be less than this, grey levels: whole grey levels, compression."""
+FAINT, FAINT_COLOUR = 0.5, 1.0
+"""The noise of an area is never taken to be less than this, grey levels: blocks of JPEG, light that bends faster."""
+RING, RING_COLOUR = 0.05, 0.2
+"""Share of the contrast within a block that compression may spread over it; of colour it keeps a quarter."""
+BLOCK = 9
+"""Side of such a block, px."""
+COARSE = 1.5
+"""Colour is compared at this blur, sigma in px: JPEG keeps it at half the resolution, and lenses shift it at edges."""
 EDGE = 0.2
 """Share of an edge's slope that may be left over: jitter beyond the tolerance, other sharpness."""
 
@@ -84,16 +93,30 @@ def differ(subject: RgbImage, reference: RgbImage, alignment: Alignment, *, tole
     seen = shown(alignment.matrix, reference.shape, subject.shape)
     # Outside of the picture counts as unseen too: a window there would look at repeated borders.
     seen = cv2.erode(seen.astype(np.uint8), np.ones((2 * margin + 1,) * 2, np.uint8), borderValue=1) > 0
-    a = grey(subject).astype(np.float32)
-    b = relit(a, grey(other).astype(np.float32), seen)
-    evidence, change, noise = _channel(a, b, seen, tolerance)
-    colour = np.zeros_like(change)
+    # In the subject's light channel by channel, or another colour of the lamp would look like one of the part.
+    own: NDArray[np.float32] | None = None
+    moved: NDArray[np.float32] | None = None
     if _coloured(subject) or _coloured(other):
+        own = subject.astype(np.float32)
+        moved = np.dstack([relit(own[..., i], other[..., i].astype(np.float32), seen) for i in range(3)])
+        a, b = _luma(own), _luma(moved)
+    else:
+        a = grey(subject).astype(np.float32)
+        b = relit(a, grey(other).astype(np.float32), seen)
+    blur_a, blur_b = blurs(a, b, seen)
+    a, b = soft(a, blur_a), soft(b, blur_b)
+    evidence, change, noise = _channel(a, b, seen, tolerance, FAINT, RING)
+    colour = np.zeros_like(change)
+    if own is not None and moved is not None:
         for one, two in ((0, 1), (2, 1)):
-            p, q = (cv2.subtract(f[..., one], f[..., two], dtype=cv2.CV_32F) for f in (subject, other))
-            more, step, _ = _channel(p, relit(p + 128, q + 128, seen) - 128, seen, tolerance)
+            p, q = (soft(f[..., one] - f[..., two], COARSE) for f in (own, moved))
+            more, step, _ = _channel(p, q, seen, tolerance + 1, FAINT_COLOUR, RING_COLOUR)
             evidence, colour = np.maximum(evidence, more), np.maximum(colour, np.abs(step))
     return Difference(evidence=evidence, change=change, colour=colour, reference=b, seen=seen, noise=noise)
+
+
+def _luma(rgb: NDArray[np.float32]) -> Field:
+    return np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
 
 
 def _coloured(pixels: RgbImage) -> bool:
@@ -101,13 +124,17 @@ def _coloured(pixels: RgbImage) -> bool:
     return bool(np.percentile(np.ptp(few, axis=2), 95) > 12)
 
 
-def _channel(a: Field, b: Field, seen: Mask, tolerance: float) -> tuple[Field, Field, float]:
+def _channel(a: Field, b: Field, seen: Mask, tolerance: float, faint: float, ring: float) \
+        -> tuple[Field, Field, float]:
     """Evidence, signed difference and noise of one channel."""
     change = np.where(seen, a - b, 0).astype(np.float32)
     noise = max(robust_sigma(change[seen][::7]), QUIET) if seen.any() else QUIET
     beyond = _beyond(a, b, tolerance)
-    slope = cv2.morphologyEx(cv2.GaussianBlur(b, (0, 0), 1.0), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
-    allowed = np.sqrt(noise**2 + (EDGE * slope) ** 2)
+    smooth_b = cv2.GaussianBlur(b, (0, 0), 1.0)
+    slope = cv2.morphologyEx(smooth_b, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
+    around = cv2.morphologyEx(smooth_b, cv2.MORPH_GRADIENT, np.ones((BLOCK, BLOCK), np.uint8)) / 2
+    soft_edge = np.hypot(EDGE * slope, ring * around)
+    allowed = np.hypot(noise, soft_edge)
     quiet = 1 / (1 + (slope / (4 * noise + 4)) ** 2)
     evidence = np.zeros_like(a)
     for blur in BLURS:
@@ -117,9 +144,9 @@ def _channel(a: Field, b: Field, seen: Mask, tolerance: float) -> tuple[Field, F
             # Faint areas: what is left beside edges, averaged; its own spread says what is usual.
             field = beyond if blur < 2 else np.where(np.sign(change) == np.sign(beyond), beyond, change * quiet)
             smooth = cv2.GaussianBlur(field * seen, (0, 0), blur)
-            usual = max(robust_sigma(smooth[seen][::7]) if seen.any() else 0.0, 1.2 / blur)
-            soft = cv2.GaussianBlur((EDGE * slope) ** 2, (0, 0), blur)
-            level = np.abs(smooth) / np.sqrt(usual**2 + soft / (1 + blur))
+            usual = max(robust_sigma(smooth[seen][::7]) if seen.any() else 0.0, 1.2 / blur, faint)
+            spread = cv2.GaussianBlur(soft_edge**2, (0, 0), blur)
+            level = np.abs(smooth) / np.sqrt(usual**2 + spread / (1 + blur))
         evidence = np.maximum(evidence, level / THRESHOLD)
     return np.where(seen, evidence, 0).astype(np.float32), change, noise
 
