@@ -11,25 +11,28 @@ from kenpin.session import material
 from kenpin.terminal import Screen
 from kenpin.wiring import open_kenpin
 
-ROUNDS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
-    ("fabric_stain.jpg", None, ("Is there anything wrong with this fabric?", "Any similar cases?")),
-    ("fabric_clean.png", None, ("シミがないか検査して",)),
+ROUNDS: tuple[tuple[str, dict[str, str], tuple[str, ...]], ...] = (
+    ("fabric_stain.jpg", {}, ("Is there anything wrong with this fabric?", "Any similar cases?")),
+    ("fabric_clean.png", {"good": "fabric_good"}, ("シミがないか検査して",)),
     (
         "panel.png",
-        "panel_golden.png",
+        {"reference": "panel_golden.png"},
         ("How long is the scratch? The black marker is 15 mm wide. Reject scratches over 25 mm.",),
     ),
 )
+"""Picture, what it is held against, and what is said."""
 
 
 def run(console: Console) -> None:
     """Inspect the bundled pictures, steps and answers on the screen."""
     inspector = open_kenpin(read_settings(planner="embedded")).inspector()
     screen = Screen(console)
-    for file, reference, instructions in ROUNDS:
-        references = [SAMPLES / reference] if reference else []
-        inspection = inspector.start(material(SAMPLES / file, references=references))
-        console.rule(f"[bold]{file}[/bold]" + (f" · golden sample {reference}" if reference else ""))
+    for file, given, instructions in ROUNDS:
+        references = [SAMPLES / given["reference"]] if "reference" in given else []
+        good = SAMPLES / given["good"] if "good" in given else None
+        inspection = inspector.start(material(SAMPLES / file, references=references, good=good))
+        held = {"reference": "golden sample", "good": "good samples"}
+        console.rule(f"[bold]{file}[/bold]" + "".join(f" · {held[kind]} {name}" for kind, name in given.items()))
         for say in instructions:
             console.print(f"\n[bold]> {say}[/bold]")
             screen.follow(inspector.say(inspection, say), say)
