@@ -64,6 +64,7 @@ class Peer:
     def __init__(self) -> None:
         self.model: Any = None
         self.side: int | None = None
+        self.unit = 1.0
 
     def learn(self, pictures: list[str], side: int | None) -> dict[str, Any]:
         """Fill the memory from good samples."""
@@ -76,6 +77,9 @@ class Peer:
                 self.model(shown(path, side))
             self.model.subsample_embedding(0.1)
         self.model.eval()
+        # Its distances have no unit; good samples' own make 1, so that the map's grey levels keep them apart.
+        with torch.no_grad():
+            self.unit = max(float(self.model(shown(path, side)).anomaly_map.mean()) for path in pictures) or 1.0
         return {"ms": 1000 * (time.perf_counter() - started)}
 
     def score(self, picture: str, target: str) -> dict[str, Any]:
@@ -84,7 +88,7 @@ class Peer:
         with torch.no_grad():
             said = self.model(shown(picture, self.side))
         ms = 1000 * (time.perf_counter() - started)
-        np.save(target, said.anomaly_map[0, 0].numpy().astype(np.float32))
+        np.save(target, (said.anomaly_map[0, 0] / self.unit).numpy().astype(np.float32))
         return {"score": float(said.pred_score), "ms": ms}
 
 

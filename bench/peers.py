@@ -59,7 +59,7 @@ class PatchCore:
         heat = str(self._folder / "map.npy")
         said = self._ask(score=self._saved(pixels, "picture"), map=heat)
         return Prediction(id="", task="inspect", score=said["score"], ms=said["ms"],
-                          more={"decided": False, "flagged": False}), np.load(heat)
+                          more={"verdict": "uncertain", "flagged": False}), np.load(heat)
 
     def close(self) -> None:
         """End the process."""

@@ -77,6 +77,8 @@ def channels(pixels: RgbImage, hidden: Mask) -> Channels:
     shown = ~hidden if hidden.any() else None
 
     def flat(field: Field, *, steady: bool = False) -> Field:
+        if not field.any():
+            return field  # a grey picture has no colour, and fitting light to nothing costs as much as to something
         lit = lamp(field, shown) if steady else light(field, shown)
         rest = steadied(field - lit, lit, hidden) if steady else field - lit
         rest[hidden] = 0.0
@@ -127,7 +129,7 @@ def _strong(fields: Channels, hidden: Mask, limit: float) -> tuple[list[Spot], M
     smooth = cv2.GaussianBlur(bright, (0, 0), 1.0)
     evidence = _pixel_evidence(smooth, hidden)
     spots = strong_spots(cv2.GaussianBlur(bright, (0, 0), 0.5), smooth, evidence, limit)
-    for colour in colours:
+    for colour in (c for c in colours if c.any()):
         soft = cv2.GaussianBlur(colour, (0, 0), 2.0)
         taken = painted(spots, bright.shape, margin=3)
         spots += [s for s in strong_spots(soft, soft, _pixel_evidence(soft, hidden), limit)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kenpin.contracts.verdict import Verdict
 from kenpin.contracts.view import RgbImage
 from kenpin.evaluate.benchmark.manifest import Labelled, PackageMissing, Record
 from kenpin.evaluate.benchmark.metrics import (
@@ -25,6 +26,7 @@ from kenpin.evaluate.benchmark.metrics import (
 from kenpin.evaluate.benchmark.predictions import Levels, Prediction, Writer, levels_of
 from kenpin.evaluate.benchmark.rows import Outcome, Row
 from tools.detect import inspect
+from tools.detection.outcome import Inspection
 
 PIXEL_ROUNDS = 200
 """Draws of a bootstrap over pixels; each adds up the pixels of every picture."""
@@ -38,7 +40,8 @@ class Seen:
     score: float
     flagged: bool
     """Something was reported at the tool's own threshold."""
-    decided: bool
+    verdict: Verdict
+    """As the tool alone supports it: `ok` only where nothing was reported and nothing else may be there."""
     ms: float
     pixels: Histogram | None
     """Of its map, None where the place of the defect is not labelled."""
@@ -55,8 +58,19 @@ def look(pixels: RgbImage, good: tuple[RgbImage, ...]) -> tuple[Prediction, NDAr
     prediction = Prediction(
         id="", task="inspect", score=seen.score, boxes=tuple(r.box for r in regions),
         box_scores=tuple(round(r.score, 4) for r in regions), box_types=tuple(r.kind.value for r in regions),
-        more={"decided": seen.decided, "flagged": bool(regions), "reason": seen.code})
+        more={"verdict": verdict_of(seen), "flagged": _flagged(seen), "reason": seen.code, "doubt": seen.doubt})
     return prediction, seen.heat
+
+
+def _flagged(seen: Inspection) -> bool:
+    return any(region.score >= 0.5 for region in seen.regions)
+
+
+def verdict_of(seen: Inspection) -> Verdict:
+    """What an inspection supports by itself."""
+    if _flagged(seen):
+        return Verdict.NG if seen.decided else Verdict.UNCERTAIN
+    return Verdict.OK if seen.nothing_else else Verdict.UNCERTAIN
 
 
 def chosen(records: Sequence[Record], count: int, seed: int) -> tuple[Record, ...]:
@@ -116,7 +130,7 @@ def _seen(data: Labelled, record: Record, good: tuple[RgbImage, ...], writer: Wr
                             box_scores=said.box_scores, box_types=said.box_types, map=place, ms=ms, more=said.more))
     mask = data.mask(record, shape)
     return Seen(record=record, score=float(said.score or 0.0), flagged=bool(said.more["flagged"]),
-                decided=bool(said.more["decided"]), ms=ms, pixels=None if mask is None else histogram(levels, mask))
+                verdict=Verdict(said.more["verdict"]), ms=ms, pixels=None if mask is None else histogram(levels, mask))
 
 
 def row(surface: str, seen: Sequence[Seen], parts: Sequence[str], *, good: Sequence[Record]) -> Row:
@@ -134,12 +148,14 @@ def row(surface: str, seen: Sequence[Seen], parts: Sequence[str], *, good: Seque
 
 def _pictures(seen: Sequence[Seen], labels: NDArray[np.bool_], drawn: Drawn) -> dict[str, Figure]:
     scores = np.array([s.score for s in seen])
-    flagged, decided = (np.array([getattr(s, name) for s in seen]) for name in ("flagged", "decided"))
+    flagged = np.array([s.flagged for s in seen])
+    verdicts = np.array([s.verdict.value for s in seen])
+    decided = verdicts != Verdict.UNCERTAIN
+    right = verdicts == np.where(labels, Verdict.NG.value, Verdict.OK.value)
 
     def share(values: NDArray[np.bool_], among: NDArray[np.bool_]) -> Callable[[NDArray[np.intp]], float]:
         return lambda i: float(values[i][among[i]].mean()) if among[i].any() else float("nan")
 
-    right = flagged == labels
     statistics: dict[str, Callable[[NDArray[np.intp]], float]] = {
         "picture_auroc": lambda i: auroc(scores[i], labels[i]),
         "picture_ap": lambda i: average_precision(scores[i], labels[i]),
@@ -147,7 +163,8 @@ def _pictures(seen: Sequence[Seen], labels: NDArray[np.bool_], drawn: Drawn) -> 
         "overkill_at_99": lambda i: overkill_at(scores[i], labels[i], 0.99),
         "overkill": share(flagged, ~labels), "escape": share(~flagged, labels),
         "decided": share(decided, np.ones_like(labels)), "right_when_decided": share(right, decided),
-        "false_ok": share(decided & ~flagged, labels),
+        "false_ok": share(verdicts == Verdict.OK, labels),
+        "false_ng": share(verdicts == Verdict.NG, ~labels),
     }
     return {name: figure(statistic, len(seen), drawn) for name, statistic in statistics.items()}
 

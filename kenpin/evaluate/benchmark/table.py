@@ -12,7 +12,7 @@ HEADS = {
     "picture_auroc": "picture AUROC", "picture_ap": "picture AP", "pixel_auroc": "pixel AUROC", "pixel_ap": "pixel AP",
     "pixel_iou": "best-F1 IoU", "overkill_at_95": "overkill, 95 % found", "overkill_at_99": "overkill, 99 % found",
     "overkill": "overkill", "escape": "escape", "decided": "decided", "right_when_decided": "right when decided",
-    "false_ok": "false ok", "precision": "precision", "recall": "recall", "f1": "F1",
+    "false_ok": "false ok", "false_ng": "false ng", "precision": "precision", "recall": "recall", "f1": "F1",
     "precision_typed": "precision with type", "recall_typed": "recall with type", "f1_typed": "F1 with type",
     "aligned": "aligned", "exact": "exact", "mean_error": "mean error", "sure": "sure",
     "wrong_though_sure": "wrong though sure", "median_error": "median error", "error_at_95": "error, 95 %",
