@@ -27,11 +27,14 @@ def explain(code: str, lang: str) -> str:
 
 
 def told(result: Mapping[str, Any], lang: str) -> str:
-    """Why a tool does or does not decide, one sentence: by its reason code, else as the tool itself puts it.
+    """Why a tool does or does not decide: by its causes or its reason code, else as the tool itself puts it.
 
     >>> told({"reason_code": "few_samples", "reason": "too few"}, "ja")
     'しきい値を決めるには良品サンプルが足りません。4枚以上必要です。'
     """
+    causes = [str(cause).partition(":") for cause in result.get("causes") or ()]
+    if causes and all(f"cause.{key}" in templates(lang) for key, _, _ in causes):
+        return ("、" if lang == "ja" else "; ").join(render(f"cause.{key}", lang, a=a) for key, _, a in causes)
     code = f"r.{result.get('reason_code')}"
     words = word(code, lang)
     return str(result.get("reason") or "") if words == code else words

@@ -88,6 +88,8 @@ class CountResult(ToolResult):
     if nothing was found."""
     sure: bool
     reason: str
+    causes: tuple[str, ...] = ()
+    """The same as keys with their figures, `shaky:2`; see `tools.counting.sure.WORDS`."""
 
 
 def run(bench: Workbench, args: CountArgs) -> Report:
@@ -166,7 +168,8 @@ def _report(bench: Workbench, args: CountArgs, frame: Frame, sets: list[CountSet
     doubt = doubts(best, sets, pointed=args.example is not None)
     result = CountResult(what=args.what, count=len(items), fewest=doubt.fewest, most=doubt.most, items=items,
                          cut_counted=cut, cut_left_out=best.cut if best else 0, groups=_groups(list(items)),
-                         polarity=_polarity(best), sure=doubt.sure, reason=doubt.reason)
+                         polarity=_polarity(best), sure=doubt.sure, reason=doubt.reason,
+                         causes=doubt.causes)
     regions = tuple(Region(id=item.id, label=args.what, box=item.box, outline=outline, source=view.source)
                     for item, (_, outline) in zip(items, found, strict=True))
     return Report(result=result, boxes=tuple(item.box for item in items), regions=regions)

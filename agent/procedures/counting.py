@@ -3,6 +3,7 @@
 from agent.procedures.core import Job, Steps
 from agent.procedures.places import named_box, of_type
 from agent.procedures.searching import check_once, found_ids, search
+from agent.reasons import told
 
 
 def count(job: Job) -> Steps:
@@ -34,7 +35,7 @@ def count(job: Job) -> Steps:
             count=done.result["count"],
             what=shown_what,
             sure=done.result["sure"],
-            reason=done.result.get("reason") or "",
+            reason=told(done.result, job.lang),
             fewest=done.result["fewest"],
             most=done.result["most"],
             cut=done.result["cut_counted"],

@@ -16,6 +16,7 @@ from agent.wording import JAPANESE, language, reply
 from kenpin.contracts.verdict import DefectType, Verdict
 from prompts import manifest
 from tools.compare import REASONS as COMPARE
+from tools.counting.sure import WORDS as COUNT
 from tools.detection.outcome import REASONS as DETECT
 
 LANGUAGES = ("en", "ja")
@@ -93,6 +94,13 @@ def test_every_reason_of_a_tool_is_told_in_both_languages() -> None:
         english, japanese = (told({"reason_code": code}, lang) for lang in LANGUAGES)
         assert english.endswith(".") and japanese.endswith("。") and JAPANESE.search(japanese)
     assert told({"reason_code": "of a later version", "reason": "as the tool says"}, "ja") == "as the tool says"
+
+
+def test_every_cause_of_a_count_is_told_in_both_languages() -> None:
+    for key in COUNT:
+        english, japanese = (told({"causes": [f"{key}:3"], "reason": "?"}, lang) for lang in LANGUAGES)
+        assert english == COUNT[key].format(3) and JAPANESE.search(japanese) and ("3" in japanese) == ("3" in english)
+    assert told({"causes": ["of a later version"], "reason": "as the tool says"}, "ja") == "as the tool says"
 
 
 def test_an_unknown_reason_stays_as_it_is() -> None:
