@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kenpin.evaluate.benchmark.inspecting import Look, inspect_surface, look
+from kenpin.evaluate.benchmark.inspecting import Look, chosen, inspect_surface, look
 from kenpin.evaluate.benchmark.manifest import read_manifest
 from kenpin.evaluate.benchmark.predictions import Prediction, Writer
 from kenpin.evaluate.benchmark.rows import Outcome, Row
@@ -74,11 +74,13 @@ def drawn_rows(manifest: Path, methods: dict[str, Look], *, good: int, draws: in
     data = read_manifest(manifest, surfaces=surfaces)
     rows: dict[tuple[str, str], list[Row]] = {}
     for surface, records in by_surface(data.records, "inspect"):
+        if not chosen(records, good, 0):
+            continue  # without a good sample to spare there is nothing for the peer to learn
         for seed in range(draws):
             for name, method in methods.items():
                 row = inspect_surface(surface, data, records, good=good, seed=seed, writer=Writer(None),
                                       outcome=Outcome(), look=method)
-                if row is not None and row.good:
+                if row is not None:
                     rows.setdefault((surface, name), []).append(row)
     return rows
 
