@@ -5,13 +5,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from kenpin.cli_camera import camera_app
 from kenpin.cli_cases import cases_app
 from kenpin.cli_products import products_app
+from kenpin.cli_shared import JsonOption, console, installation
 from kenpin.contracts.errors import KenpinError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ app.add_typer(camera_app, name="camera")
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
 LangOption = Annotated[Literal["auto", "en", "ja"], typer.Option("--lang", help="Language of the answer.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout, and nothing else there.")]
 ReferenceOption = Annotated[
     list[Path] | None, typer.Option("--reference", help="Golden sample; may be given several times.")
 ]
@@ -38,19 +38,6 @@ ScaleOption = Annotated[float | None, typer.Option("--mm-per-px", help="Millimet
 ProductOption = Annotated[str | None, typer.Option("--product", help="A registered product; see kenpin products.")]
 CameraOption = Annotated[Path | None, typer.Option("--camera", help="Camera profile (YAML or JSON).")]
 CriteriaOption = Annotated[Path | None, typer.Option("--criteria", help="Criteria file (YAML).")]
-
-
-def _open(**given: object) -> Any:
-    from kenpin.config import read_settings
-    from kenpin.wiring import open_kenpin
-
-    return open_kenpin(read_settings(**given))
-
-
-def _console(*, err: bool = False) -> Any:
-    from rich.console import Console
-
-    return Console(stderr=err, highlight=False)
 
 
 @app.command()
@@ -77,7 +64,7 @@ def inspect(
     from kenpin.terminal import Screen
 
     checked(instruction)
-    kenpin = _open(planner=planner)
+    kenpin = installation(planner=planner)
     given = material(
         image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang,
         product=product, camera=camera, shelf=(kenpin.products, kenpin.pictures),
@@ -90,14 +77,14 @@ def inspect(
         answer = answer_of(events)
         sys.stdout.write(inspector.trace(inspection).model_dump_json() + "\n")
     else:
-        screen = Screen(_console(), lang=lang)
+        screen = Screen(console(), lang=lang)
         screen.planner(inspector.planner.info)
         answer = screen.follow(events, instruction)
     if report:
         from kenpin.report import write_report
 
         write_report(report, inspector.trace(inspection), kenpin.pictures, lang=lang)
-        _console(err=True).print(f"report: {report}", markup=False)
+        console(err=True).print(f"report: {report}", markup=False)
     if fail_on and answer and answer.verdict in {"ng": ("ng",), "uncertain": ("ng", "uncertain")}[fail_on]:
         raise typer.Exit(1)
 
@@ -120,9 +107,9 @@ def chat(
     from kenpin.session import material
     from kenpin.terminal import Screen
 
-    kenpin = _open(planner=planner)
-    console = _console()
-    inspector, screen = kenpin.inspector(), Screen(console, lang=lang)
+    kenpin = installation(planner=planner)
+    out = console()
+    inspector, screen = kenpin.inspector(), Screen(out, lang=lang)
     inspection = resume or inspector.start(
         material(
             image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang,
@@ -130,13 +117,13 @@ def chat(
         )
     )
     screen.planner(inspector.planner.info)
-    console.print(f"[dim]inspection {inspection}[/dim]")
+    out.print(f"[dim]inspection {inspection}[/dim]")
     if resume:
         turns = inspector.trace(inspection).turns
         screen.follow(inspector.resume(inspection), turns[-1].say if turns else "")
     while True:
         try:
-            text = console.input("[bold]> [/bold]").strip()
+            text = out.input("[bold]> [/bold]").strip()
         except (EOFError, KeyboardInterrupt):
             break
         if not text:
@@ -144,7 +131,7 @@ def chat(
         try:
             screen.follow(inspector.say(inspection, text), text)
         except InstructionRefused as exc:
-            console.print(f"kenpin: {exc}", markup=False)
+            out.print(f"kenpin: {exc}", markup=False)
 
 
 @app.command()
@@ -178,14 +165,14 @@ def evaluate(
     conversations = read_suite(suite)
     with tempfile.TemporaryDirectory(prefix="kenpin-evaluate-") as home:
         # A suite runs in a home of its own, so that it neither sees nor leaves anything behind.
-        kenpin = _open(planner=planner, home=Path(home))
-        err = _console(err=True)
+        kenpin = installation(planner=planner, home=Path(home))
+        err = console(err=True)
         with err.status("…") as status:
             outcome = run_suite(conversations, suite.parent, SuiteTalker(kenpin.inspector()), progress=status.update)
     if as_json:
         sys.stdout.write(json.dumps(outcome.report(), ensure_ascii=False) + "\n")
     else:
-        out = _console()
+        out = console()
         out.print(rates(outcome.groups))
         for failure in outcome.failures:
             flag = " wrong action" if failure["wrong_action"] else ""
@@ -224,8 +211,8 @@ def benchmark(
     if unknown := set(task or ()) - set(TASKS):
         raise typer.BadParameter(f"--task {min(unknown)}: expected {', '.join(TASKS)}")
     data = read_manifest(manifest, parts=part or (), surfaces=surface or ())
-    with Writer(predictions) as writer, _console(err=True).status("…") as status:
-        outcome = run_benchmark(data, embedder=_open().embedder, writer=writer, good=good, seed=seed,
+    with Writer(predictions) as writer, console(err=True).status("…") as status:
+        outcome = run_benchmark(data, embedder=installation().embedder, writer=writer, good=good, seed=seed,
                                 tasks=task or TASKS, progress=status.update)
     report = json.dumps(outcome.report(), ensure_ascii=False)
     if save:
@@ -233,7 +220,7 @@ def benchmark(
     if as_json:
         sys.stdout.write(report + "\n")
         return
-    out = _console()
+    out = console()
     for table in tables(outcome):
         out.print(table)
     for remark in remarks(outcome):
@@ -245,11 +232,11 @@ def doctor(planner: PlannerOption = None, as_json: JsonOption = False) -> None:
     """Say what is installed, which planner answers, what is missing and how to get it."""
     from kenpin.doctor import examine
 
-    findings = examine(_open(planner=planner))
+    findings = examine(installation(planner=planner))
     if as_json:
         sys.stdout.write(json.dumps([f.__dict__ for f in findings], ensure_ascii=False) + "\n")
     else:
-        out = _console()
+        out = console()
         for f in findings:
             out.print(
                 f"{'✓' if f.ok else '✗'} {f.what}: {f.says}" + (f" → {f.remedy}" if f.remedy else ""), markup=False

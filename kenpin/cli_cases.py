@@ -7,27 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from kenpin.cli_shared import JsonOption, console, installation
+
 cases_app = typer.Typer(rich_markup_mode=None, help="Past defect cases.")
-JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout, and nothing else there.")]
-
-
-def _open() -> Any:
-    from kenpin.config import read_settings
-    from kenpin.wiring import open_kenpin
-
-    return open_kenpin(read_settings())
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False)
 
 
 @cases_app.command("list")
 def cases_list(as_json: JsonOption = False) -> None:
     """List every case."""
-    _show_cases([(case, None) for case in _open().cases.all()], as_json=as_json)
+    _show_cases([(case, None) for case in installation().cases.all()], as_json=as_json)
 
 
 @cases_app.command("search")
@@ -58,7 +46,7 @@ def cases_search(
         if (inside := clip(place, pixels.shape[1], pixels.shape[0])) is None:
             raise typer.BadParameter(f"box {box} lies outside the picture of {pixels.shape[1]}x{pixels.shape[0]} px")
         region = cut_out(pixels, inside)
-    hits = _open().cases.search(query, region=region, picture=pixels if region is None else None)
+    hits = installation().cases.search(query, region=region, picture=pixels if region is None else None)
     _show_cases([(hit.case, hit.likeness) for hit in hits], as_json=as_json)
 
 
@@ -88,19 +76,19 @@ def cases_add(
     from kenpin.cases.portable import add_picture
     from kenpin.session import photo
 
-    kenpin = _open()
+    kenpin = installation()
     case = add_picture(photo(place).pixels, kenpin.cases, kenpin.pictures, box=_box(box), **about)
-    _console().print(f"case {case.id} added", markup=False)
+    console().print(f"case {case.id} added", markup=False)
     if case.box is None:
-        _console().print("no --box, so it is found by its whole picture; a box around the defect finds it far better")
+        console().print("no --box, so it is found by its whole picture; a box around the defect finds it far better")
 
 
 def _add_folder(folder: Path) -> None:
     from kenpin.cases.portable import import_cases
 
-    kenpin = _open()
+    kenpin = installation()
     number = import_cases(folder, kenpin.cases, kenpin.pictures)
-    _console().print(f"{number} cases added")
+    console().print(f"{number} cases added")
 
 
 def _box(text: str | None) -> tuple[int, int, int, int] | None:
@@ -118,9 +106,9 @@ def _box(text: str | None) -> tuple[int, int, int, int] | None:
 @cases_app.command("rebuild")
 def cases_rebuild() -> None:
     """Describe every case anew, after Kenpin or its embedder has changed."""
-    kenpin = _open()
+    kenpin = installation()
     number = kenpin.stored_cases.rebuild(kenpin.pictures)
-    _console().print(f"{number} cases described anew")
+    console().print(f"{number} cases described anew")
 
 
 @cases_app.command("export")
@@ -128,9 +116,9 @@ def cases_export(folder: Path) -> None:
     """Write every case and its picture to a folder."""
     from kenpin.cases.portable import export_cases
 
-    kenpin = _open()
+    kenpin = installation()
     number = export_cases(folder, kenpin.cases, kenpin.pictures)
-    _console().print(f"{number} cases written to {folder}", markup=False)
+    console().print(f"{number} cases written to {folder}", markup=False)
 
 
 def _show_cases(cases: list[tuple[Any, float | None]], *, as_json: bool) -> None:
@@ -147,4 +135,4 @@ def _show_cases(cases: list[tuple[Any, float | None]], *, as_json: bool) -> None
             *(escape(t) for t in (case.id, case.product, case.defect_type, case.cause, case.disposition)),
             "" if likeness is None else f"{likeness:.2f}",
         )
-    _console().print(table)
+    console().print(table)

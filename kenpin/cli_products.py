@@ -3,20 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from kenpin.cli_shared import JsonOption, console, installation
 from kenpin.contracts.errors import BadInput
 
 products_app = typer.Typer(rich_markup_mode=None, help="Registered products: good samples, golden samples, limits.")
-
-
-def _installation() -> Any:
-    from kenpin.config import read_settings
-    from kenpin.wiring import open_kenpin
-
-    return open_kenpin(read_settings())
 
 
 @products_app.command("add")
@@ -33,7 +27,7 @@ def add(
     from kenpin.security.uploads import read_upload
     from kenpin.session import good_uploads
 
-    product = _installation().products.add(
+    product = installation().products.add(
         name,
         good=good_uploads(good) if good else (),
         references=[read_upload(path) for path in reference or ()],
@@ -44,14 +38,13 @@ def add(
 
 
 @products_app.command("list")
-def show(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False) -> None:
+def show(as_json: JsonOption = False) -> None:
     """List every product."""
-    products = _installation().products.all()
+    products = installation().products.all()
     if as_json:
         rows = [product.model_dump(mode="json") for product in products]
         sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
         return
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -59,7 +52,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout
     for p in products:
         limits = f"{p.criteria.source}, {p.criteria.revision or '–'}" if p.criteria else ""
         table.add_row(escape(p.name), str(len(p.good)), str(len(p.references)), escape(limits), p.updated)
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 @products_app.command("remove")
@@ -68,7 +61,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is removed.")] = False,
 ) -> None:
     """Withdraw a product. Pictures stay in the store, since traces may need them."""
-    products = _installation().products
+    products = installation().products
     product = products.get(name)
     if not yes:
         raise BadInput(f"{product.name!r} with {len(product.good)} good samples would be removed; say so with --yes")

@@ -36,3 +36,20 @@ def save(pixels: RgbImage, tool: str) -> None:
         if data.size < MOST:
             break
     (WHERE / f"{tool}.webp").write_bytes(data.tobytes())
+
+
+def draw_view(tool: str, box: tuple[int, int, int, int] = (120, 250, 260, 390)) -> None:
+    """A photograph with a box, and the view that `crop` or `zoom` makes of it."""
+    from tools.catalog import CATALOG
+    from tools.solo import make_desk
+
+    pixels = photograph("bottles_four.jpg")
+    entry = CATALOG[tool]
+    report = entry.run(make_desk(pixels), entry.args.model_validate({"why": "documentation", "box": box}))
+    assert report.made is not None
+    marked = pixels.copy()
+    cv2.rectangle(marked, box[:2], box[2:], (255, 60, 0), 2)
+    side = min(report.made.pixels.shape[0], pixels.shape[0])
+    canvas = np.full((pixels.shape[0], side, 3), 255, np.uint8)
+    canvas[:side] = cv2.resize(report.made.pixels, (side, side), interpolation=cv2.INTER_AREA)
+    save(np.hstack([labelled(marked, f"box {list(box)} of the upload"), labelled(canvas, "the new view")]), tool)

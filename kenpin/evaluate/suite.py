@@ -1,14 +1,13 @@
 """Suites of conversations: what was asked, and what each turn must lead to."""
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from kenpin.contracts.errors import FileRefused
 from kenpin.contracts.view import Box
+from kenpin.evaluate.lines import read_lines
 
 PARTS = frozenset({"upper", "lower", "left", "right", "centre"})
 SAME = {"top": "upper", "bottom": "lower", "center": "centre", "middle": "centre", "half": "", "part": ""}
@@ -96,25 +95,4 @@ def read_suite(path: Path) -> list[Conversation]:
     Raises:
         FileRefused: One line that names the file, the line and what is wrong.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise FileRefused(f"{path}: there is no such suite") from None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise FileRefused(f"{path}: cannot be read ({exc})") from None
-    conversations = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            conversations.append(Conversation.model_validate(json.loads(line)))
-        except json.JSONDecodeError as exc:
-            raise FileRefused(f"{path.name} line {number}: is not JSON ({exc.msg})") from None
-        except ValidationError as exc:
-            error = exc.errors(include_url=False)[0]
-            raise FileRefused(
-                f"{path.name} line {number}: {'.'.join(map(str, error['loc']))}: {error['msg']}"
-            ) from None
-    if not conversations:
-        raise FileRefused(f"{path.name}: holds no conversation")
-    return conversations
+    return [conversation for _, conversation in read_lines(path, Conversation, what="suite", holds="conversation")]

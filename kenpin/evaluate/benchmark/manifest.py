@@ -5,7 +5,6 @@ The format is the one of `docs/benchmark.md`. Paths are relative to the manifest
 
 import hashlib
 import importlib.util
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from kenpin.contracts.errors import FileRefused, PictureRefused
 from kenpin.contracts.view import Box, Mask, RgbImage
+from kenpin.evaluate.lines import read_lines
 from kenpin.security.uploads import read_upload
 
 
@@ -150,15 +150,12 @@ def read_manifest(path: Path, *, parts: Sequence[str] = (), surfaces: Sequence[s
     Raises:
         FileRefused: One line that names the file, the line and what is wrong.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise FileRefused(f"{path}: there is no such manifest") from None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise FileRefused(f"{path}: cannot be read ({exc})") from None
-    records = tuple(_record(path, n, line) for n, line in enumerate(lines, start=1) if line.strip())
-    if not records:
-        raise FileRefused(f"{path.name}: holds no record")
+    numbered = read_lines(path, Record, what="manifest", holds="record")
+    for number, record in numbered:
+        if record.box_types is not None and len(record.box_types) != len(record.boxes):
+            raise FileRefused(
+                f"{path.name} line {number}: {len(record.boxes)} boxes and {len(record.box_types)} types")
+    records = tuple(record for _, record in numbered)
     seen: set[str] = set()
     for record in records:
         if record.id in seen:
@@ -177,15 +174,3 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     except re.error as exc:
         raise FileRefused(f"--part {pattern!r} is no regular expression: {exc}") from None
 
-
-def _record(path: Path, number: int, line: str) -> Record:
-    try:
-        record = Record.model_validate(json.loads(line))
-    except json.JSONDecodeError as exc:
-        raise FileRefused(f"{path.name} line {number}: is not JSON ({exc.msg})") from None
-    except ValidationError as exc:
-        error = exc.errors(include_url=False)[0]
-        raise FileRefused(f"{path.name} line {number}: {'.'.join(map(str, error['loc']))}: {error['msg']}") from None
-    if record.box_types is not None and len(record.box_types) != len(record.boxes):
-        raise FileRefused(f"{path.name} line {number}: {len(record.boxes)} boxes and {len(record.box_types)} types")
-    return record
