@@ -70,7 +70,7 @@ def verdict_of(seen: Inspection) -> Verdict:
     """What an inspection supports by itself."""
     if _flagged(seen):
         return Verdict.NG if seen.decided else Verdict.UNCERTAIN
-    return Verdict.OK if seen.nothing_else else Verdict.UNCERTAIN
+    return Verdict.OK if seen.nothing_else and not seen.regions else Verdict.UNCERTAIN
 
 
 def chosen(records: Sequence[Record], count: int, seed: int) -> tuple[Record, ...]:
