@@ -155,7 +155,7 @@ def test_the_command_prints_tables_and_writes_json(kenpin, labelled, tmp_path):
     ('{"id": "a", "task": "count", "path": "tray.png", "sha256": "0", "truth": {"x": 1}}', "not the picture that was"),
     ('{"id": "a", "task": "measure", "path": "pitch.png", "truth": {"measures": [{"quantity": "girth"}]}}',
      "a: truth.measures"),
-    ('{"id": "a", "task": "count", "path": "gone.png", "truth": {"x": 1}}', "there is no such file")])
+    ('{"id": "a", "task": "count", "path": "gone.png", "truth": {"x": 1}}', "a: there is no such file")])
 def test_a_bad_manifest_is_one_line(kenpin, labelled, line, says):
     bad = labelled.parent / "bad.jsonl"
     first = '{"id": "tray", "task": "count", "surface": "tray", "truth": {"washers": 7}, "path": "tray.png"}'

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -68,6 +69,20 @@ class Labelled:
             PackageMissing: It ships in a package that is not installed.
         """
         return _package_file(record.package) if record.path is None else self._inside(record, record.path)
+
+    def check(self) -> None:
+        """See that every file is there before hours are spent on the others.
+
+        Raises:
+            PictureRefused: One is missing or lies outside the manifest's folder.
+        """
+        for record in self.records:
+            named = [self._inside(record, name) for name in (record.mask, record.template) if name]
+            with suppress(PackageMissing):
+                named.append(self.place(record))
+            for path in named:
+                if not path.is_file():
+                    raise PictureRefused(f"{record.id}: there is no such file as {path.name} beside the manifest")
 
     def picture(self, record: Record) -> RgbImage:
         """(H, W, 3) uint8 RGB, not writeable.

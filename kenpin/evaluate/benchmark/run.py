@@ -40,6 +40,7 @@ def run_benchmark(data: Labelled, *, embedder: Embedder, writer: Writer, good: i
         tasks: Which of `TASKS` to run.
         progress: Is told what is being scored.
     """
+    data.check()
     outcome = Outcome(settings={"good": good, "seed": seed, "tasks": list(tasks)})
     with fixed_threads(1):
         for task, score in _scorers(data, writer, outcome, good=good, seed=seed).items():
