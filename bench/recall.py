@@ -29,13 +29,11 @@ from recall_tiles import SETS, tile_records
 
 from kenpin.cases.embed_offline import OfflineEmbedder
 from kenpin.cases.learnt import read_learnt
-from kenpin.cases.memory import InMemoryCases
-from kenpin.contracts.case import Case, CaseHit, CaseQuery
-from kenpin.contracts.ports import Embedder
-from kenpin.contracts.view import Box, RgbImage
+from kenpin.contracts.case import CaseHit, CaseQuery
+from kenpin.contracts.view import RgbImage
 from kenpin.evaluate.benchmark.manifest import read_manifest
 from kenpin.evaluate.benchmark.metrics import mean_figure
-from kenpin.evaluate.benchmark.retrieval import Defect, labelled, rough
+from kenpin.evaluate.benchmark.retrieval import Defect, chance, filled, labelled, rough
 from tools.detection.backbone import WEIGHTS
 from tools.recall import ALIKE, FLOOR, VERY_ALIKE, cut_out
 
@@ -88,33 +86,13 @@ def real(manifest: Path) -> Iterator[tuple[str, list[Defect]]]:
         yield surface, [d for d in found if d.surface == surface]
 
 
-def filled(defects: Sequence[Defect], boxes: dict[str, Box], embedder: Embedder) -> InMemoryCases:
-    """A case base of defects, marked by these boxes."""
-    store = InMemoryCases(embedder)
-    for one in defects:
-        store.add(Case(id=one.id, product=one.surface, defect_type=one.type, cause="-", disposition="-",
-                       picture="0" * 64, box=boxes[one.id], part=one.part), pixels=one.pixels)
-    return store
-
-
-def chance(one: Defect, defects: Sequence[Defect]) -> float | None:
-    """Share of its type among the defects of other parts, each part counting once; None below `K` parts with it."""
-    by_part: dict[str, list[bool]] = defaultdict(list)
-    for other in defects:
-        if other.part != one.part:
-            by_part[other.part].append(other.type == one.type)
-    known = sum(any(same) for same in by_part.values())
-    return float(np.mean([np.mean(same) for same in by_part.values()])) if known >= K else None
-
-
 def measured(defects: Sequence[Defect], embedder: Remembering, seed: int) -> tuple[dict[str, object], Hits, Hits]:
     """P@5 of each kind of query; hits of rough boxes; best hits where the query's type is not in the case base."""
     rng = np.random.default_rng(seed)
-    tight = {one.id: one.box for one in defects}
     loose = {one.id: rough(one.box, one.pixels.shape, rng) for one in defects}
     again = {one.id: rough(one.box, one.pixels.shape, rng) for one in defects}
-    store, marked = filled(defects, tight, embedder), filled(defects, again, embedder)
-    without = {kind: filled([d for d in defects if d.type != kind], tight, embedder)
+    store, marked = filled(defects, embedder), filled(defects, embedder, again)
+    without = {kind: filled([d for d in defects if d.type != kind], embedder)
                for kind in sorted({d.type for d in defects})}
     scores: dict[str, list[float]] = defaultdict(list)
     parts, spent, hits, strangers = [], [], Hits(), Hits()

@@ -1,18 +1,15 @@
 """What holds for every tool of the catalogue: it never writes to a picture, repeats itself to the bit, stays inside the
-upload, and leads back to it through any chain of views."""
+upload, and leads back to it from a view of a view (any chain: test_views_property.py)."""
 
 import json
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from kenpin.cases.embed_offline import OfflineEmbedder
 from kenpin.cases.memory import InMemoryCases
 from kenpin.contracts.case import Case
-from kenpin.contracts.view import View, ViewKind, compose, window
 from tools.catalog import CATALOG
 from tools.solo import Desk, make_desk
 
@@ -124,30 +121,3 @@ def test_a_tool_on_a_view_of_a_view_reports_pixels_of_the_upload(name, box, case
         middles = [np.array([box[0] + box[2], box[1] + box[3]]) / 2 for box in (a, b)]
         assert np.abs(middles[0] - middles[1]).max() <= 3
         assert name in ("read_text", "compare") or np.abs(np.subtract(a, b)).max() <= 2
-
-
-steps = st.lists(st.tuples(st.floats(0.02, 0.4), st.floats(0.02, 0.4), st.floats(0.5, 0.95), st.integers(1, 6)),
-                 min_size=1, max_size=4)
-
-
-@settings(max_examples=60)
-@given(steps, st.floats(0.1, 0.7), st.floats(0.1, 0.7))
-def test_a_box_survives_any_chain_of_views_within_a_pixel(chain, u, v):
-    """Windows and enlargements one upon the other: a box of the last view comes back to it through the upload."""
-    view = View(id="v0", source="v0", kind=ViewKind.UPLOAD, sha256="0" * 64, width=4000, height=3000)
-    for i, (x, y, share, factor) in enumerate(chain):
-        wide, high = max(24, int(view.width * share)), max(24, int(view.height * share))
-        left, top = int(x * max(view.width - wide, 0)), int(y * max(view.height - high, 0))
-        view = View(id=f"v{i + 1}", source="v0", parent=view.id, kind=ViewKind.ZOOM, sha256="0" * 64,
-                    width=wide * factor, height=high * factor,
-                    to_source=compose(view.to_source, window(left, top, 1 / factor)))
-    x0, y0 = int(u * view.width * 0.9), int(v * view.height * 0.9)
-    box = (x0, y0, x0 + max(1, view.width // 12), y0 + max(1, view.height // 12))
-    placed = view.box_to_source(box)
-    exact = view.points_to_source(np.array([box[:2], box[2:]], np.float64)).ravel()
-    assert np.abs(np.array(placed) - exact).max() <= 1
-    back = view.box_from_source(placed)
-    assert back is not None
-    scale = view.points_from_source(np.array([[0.0, 0.0], [1.0, 0.0]]))
-    own = np.clip(box, 0, [view.width, view.height] * 2)
-    assert np.abs(np.subtract(back, own)).max() <= abs(scale[1, 0] - scale[0, 0]) + 1

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -66,7 +66,7 @@ def rough(box: Box, shape: tuple[int, ...], rng: np.random.Generator) -> Box:
     return (left, top, min(shape[1], max(left + 6, right)), min(shape[0], max(top + 6, bottom)))
 
 
-def _chance(one: Defect, defects: Sequence[Defect]) -> float | None:
+def chance(one: Defect, defects: Sequence[Defect]) -> float | None:
     """Share of its type among the other parts' defects, every part counting once; None below `K` parts with it."""
     by_part: dict[str, list[bool]] = defaultdict(list)
     for other in defects:
@@ -77,21 +77,27 @@ def _chance(one: Defect, defects: Sequence[Defect]) -> float | None:
     return float(np.mean([np.mean(same) for same in by_part.values()]))
 
 
+def filled(defects: Sequence[Defect], embedder: Embedder, boxes: Mapping[str, Box] | None = None) -> InMemoryCases:
+    """A case base of defects, marked by their labels' boxes or by these."""
+    store = InMemoryCases(embedder)
+    for one in defects:
+        case = Case(id=one.id, product=one.surface, defect_type=one.type, cause="-", disposition="-", picture="0" * 64,
+                    box=boxes[one.id] if boxes else one.box, part=one.part)
+        store.add(case, pixels=one.pixels)
+    return store
+
+
 def retrieve(surface: str, defects: Sequence[Defect], embedder: Embedder, *, seed: int = 1) -> Row | None:
     """P@5 by the label's box, by a rough box and by the whole picture, with chance beside it.
 
     Every defect becomes a case. A query whose type lies on fewer than five other parts is left out. Hits of one part
     are folded, so that exposures of one part are one hit.
     """
-    chances = {one.id: chance for one in defects if (chance := _chance(one, defects)) is not None}
+    chances = {one.id: share for one in defects if (share := chance(one, defects)) is not None}
     asked = [one for one in defects if one.id in chances]
     if len({d.type for d in defects}) < 2 or not asked:
         return None
-    store = InMemoryCases(embedder)
-    for one in defects:
-        case = Case(id=one.id, product=one.surface, defect_type=one.type, cause="-", disposition="-", picture="0" * 64,
-                    box=one.box, part=one.part)
-        store.add(case, pixels=one.pixels)
+    store = filled(defects, embedder)
     rng = np.random.default_rng(seed)
     hits: dict[str, list[float]] = defaultdict(list)
     for one in asked:
