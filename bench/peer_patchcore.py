@@ -1,9 +1,10 @@
 """anomalib's PatchCore behind a pipe, for `bench/peers.py`; runs in an environment of its own.
 
 One JSON line in, one out: `{"learn": [pictures], "side": 256 or null}` learns good samples (null keeps the aspect
-ratio at 448 px), `{"score": picture, "map": file}` answers `{"score", "ms"}` and writes the map. Pictures and maps are
-.npy files. The network is EfficientNet-Lite0 with the weights that Kenpin ships, in float32, and PatchCore's own ways:
-features of stride 8 and 16, 3x3 average, a tenth of the patches by k-centre-greedy, nine neighbours for the score.
+ratio at Kenpin's size), `{"score": picture, "map": file}` answers `{"score", "ms"}` and writes the map. Pictures and
+maps are .npy files. The network is EfficientNet-Lite0 with the weights that Kenpin ships, in float32, and PatchCore's
+own ways: features of stride 8 and 16, 3x3 average, a tenth of the patches by k-centre-greedy, nine neighbours for the
+score.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-LONG_SIDE = 448
+AREA = 300_000
 LAYERS = ("stride8", "stride16b")
 
 
@@ -50,7 +51,7 @@ def shown(path: str, side: int | None) -> torch.Tensor:
     rgb = np.load(path)
     height, width = rgb.shape[:2]
     if side is None:
-        factor = min(1.0, LONG_SIDE / max(height, width))
+        factor = min(1.0, (AREA / (height * width)) ** 0.5)
         size = [max(4, round(v * factor / 16)) * 16 for v in (height, width)]
     else:
         size = [side, side]

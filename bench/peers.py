@@ -5,7 +5,7 @@
     python -m bench.peers MANIFEST.jsonl --peer peer/bin/python [--good 1 4 8] [--draws 3] [--save FILE.json]
 
 Each draw takes other good samples; a cell shows the mean over the draws and their range. PatchCore runs at its own
-input size (256x256) and at Kenpin's (448 px along the longer side, aspect ratio kept), both with one thread.
+input size (256x256) and at Kenpin's (300,000 px, aspect ratio kept), both with one thread.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     saved = []
     with tempfile.TemporaryDirectory() as folder:
-        peers = {f"PatchCore {side or 448}": PatchCore(options.peer, side, Path(folder)) for side in (256, None)}
+        peers = {f"PatchCore {side or '300k'}": PatchCore(options.peer, side, Path(folder)) for side in (256, None)}
         for good in options.good:
             print(f"\n{good} good samples{'':12}" + "".join(f"{name:>22}" for name in SHOWN))
             found = drawn_rows(options.manifest, {"kenpin": look, **peers}, good=good, draws=options.draws,

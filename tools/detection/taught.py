@@ -15,7 +15,7 @@ from tools.detection.memory import STRANGE, USUAL_SPREAD, Memory, features_of, m
 from tools.detection.outcome import Inspection, Region
 from tools.detection.spots import components, cut, grown
 
-SEEN_AREA = 1_000_000
+MOST_AREA = 1_000_000
 """At most so many pixels go through the network."""
 DECIDING = 4
 """Good samples from which a threshold is trusted."""
@@ -41,7 +41,7 @@ def score_of(ratio: float) -> float:
 def heat_of(pixels: RgbImage, memory: Memory) -> tuple[Field, float]:
     """Distance of each cell from the good samples over their threshold, and the middle cell's over theirs."""
     height, width = pixels.shape[:2]
-    factor = min(memory.factor, float(np.sqrt(SEEN_AREA / (height * width))))
+    factor = min(memory.factor, float(np.sqrt(MOST_AREA / (height * width))))
     apart = memory.known.distances(features_of(seen(pixels, factor)))
     relative = memory.place.relative(apart)
     return np.asarray(relative / memory.threshold, np.float32), float(np.median(apart)) / max(memory.middle, 1e-6)
