@@ -18,11 +18,11 @@ LABELS = {
     "en": {"title": "Inspection report", "asked": "Asked", "answer": "Answer", "steps": "Steps", "findings": "Findings", "measures": "Measures",
            "rule": "Rule", "reasons": "Reasons", "why": "Why", "evidence": "Evidence", "planner": "Planner", "picture": "Picture",
            "unsigned": "A proposal: not signed by a person.", "unverified": "Not supported by any step", "question": "Question", "refusal": "Cannot be done",
-           "created": "Created", "score": "score", "prompt": "Prompt"},
+           "created": "Created", "score": "score", "prompt": "Prompt", "product": "Product", "good": "Good samples"},
     "ja": {"title": "検査報告", "asked": "指示", "answer": "回答", "steps": "手順", "findings": "検出", "measures": "測定値",
            "rule": "判定規則", "reasons": "理由", "why": "目的", "evidence": "証拠画像", "planner": "プランナー", "picture": "画像",
            "unsigned": "提案です。人による署名はまだありません。", "unverified": "裏づけのない記述", "question": "質問", "refusal": "対応できません",
-           "created": "作成", "score": "スコア", "prompt": "プロンプト"},
+           "created": "作成", "score": "スコア", "prompt": "プロンプト", "product": "製品", "good": "良品サンプル"},
 }
 
 

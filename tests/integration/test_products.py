@@ -102,3 +102,14 @@ def test_errors_are_one_clear_line(kenpin: Kenpin, samples: Path, part: Path, tm
     files = {"GOOD": samples, "PART": part, "EMPTY": tmp_path / "empty"}
     ran = kenpin(*(files.get(arg, arg) for arg in args))
     assert ran.code == 2 and said in ran.line
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", ("Product", "Good samples")), ("ja", ("製品", "良品サンプル"))])
+def test_the_report_names_the_product_and_its_samples(
+    kenpin: Kenpin, samples: Path, part: Path, tmp_path: Path, lang: str, words: tuple[str, str]
+) -> None:
+    kenpin("products", "add", "Panel (B)", "--good", samples)
+    report = tmp_path / "report.html"
+    done = kenpin("inspect", part, "Zoom in on the upper left.", "--product", "Panel (B)", "--report", report, "--lang", lang)
+    html = report.read_text(encoding="utf-8")
+    assert done.code == 0 and all(f"<th>{word}</th>" in html for word in words) and "Panel (B)" in html and "4: " in html
