@@ -11,7 +11,7 @@ from bench.drawn_parts import part
 from bench.drawn_pieces import PIECE_FAULTS, piece
 from tools.detect import TOOL, DetectArgs, DetectResult
 from tools.detection.memory import fingerprint, limit_of, memory_of, place_of
-from tools.detection.taught import heat_of, inspect_taught
+from tools.detection.taught import heat_of, hot_areas, inspect_taught
 from tools.detection.varied import variants
 
 NAMES = ("ceramic", "plate")
@@ -155,3 +155,20 @@ def test_fifty_megapixels_stay_under_two_gigabytes():
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert int(done.stdout) < 2 * 1024**2
+
+
+def test_areas_below_the_middle_of_a_strange_picture_keep_their_pixels():
+    heat = np.full((60, 80), 1.6, np.float32)
+    heat[:, 30:40] = 0.5
+    heat[10:20, 33:37] = 1.05  # an island that strays less than the picture's middle
+    areas = hot_areas(heat)
+    assert len(areas) == 3 and all(mask.any() for _, mask, _ in areas)
+    assert sorted(round(peak, 2) for *_, peak in areas) == [1.05, 1.6, 1.6]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_picture_of_anything_is_inspected_and_never_breaks(desk, seed):
+    rng = np.random.default_rng(seed)
+    strange = cv2.resize(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8), (480, 360), interpolation=cv2.INTER_NEAREST)
+    result = detect(desk, strange, samples("plate", 1 + 3 * (seed % 2)))
+    assert result.score >= 0.5 and not (result.decided and not result.findings)

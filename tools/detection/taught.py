@@ -52,7 +52,8 @@ def hot_areas(heat: Field) -> list[tuple[Box, Mask, float]]:
     usual = float(np.median(heat))
     areas = []
     for box, mask, peak in components(heat >= 0.9, heat, CLOSE):
-        level = max(0.9, usual + 0.5 * (peak - usual))
+        # On a picture that strays nearly everywhere, an area may stay below the middle.
+        level = max(0.9, peak - 0.5 * max(peak - usual, 0.0))
         areas.append((box, np.asarray(mask & (cut(heat, box) >= level)), peak))
     return areas
 
