@@ -181,3 +181,12 @@ def test_large_pictures_in_pieces_give_what_the_whole_gives(monkeypatch, panel):
         assert np.abs(np.subtract(a, b)).max() <= 2
     assert pieces.reference is not None and pieces.reference.shape == subject.shape
     assert np.abs(grey(pieces.reference).astype(int) - grey(subject)).mean() < 3
+
+
+@pytest.mark.parametrize("shape", [(16, 31), (17, 100), (300, 17), (16, 16), (517, 31)])
+def test_a_narrow_strip_is_compared_or_refused_and_never_breaks(desk, shape):
+    rng = np.random.default_rng(3)
+    strip = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    other = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert not run(desk, strip, other).result.decided
+    assert run(desk, strip, strip).result.findings == ()

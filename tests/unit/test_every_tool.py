@@ -2,6 +2,7 @@
 upload, and leads back to it from a view of a view (any chain: test_views_property.py)."""
 
 import json
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from kenpin.cases.embed_offline import OfflineEmbedder
 from kenpin.cases.memory import InMemoryCases
 from kenpin.contracts.case import Case
+from kenpin.contracts.errors import ToolInputError
 from tools.catalog import CATALOG
 from tools.solo import Desk, make_desk
 
@@ -121,3 +123,29 @@ def test_a_tool_on_a_view_of_a_view_reports_pixels_of_the_upload(name, box, case
         middles = [np.array([box[0] + box[2], box[1] + box[3]]) / 2 for box in (a, b)]
         assert np.abs(middles[0] - middles[1]).max() <= 3
         assert name in ("read_text", "compare") or np.abs(np.subtract(a, b)).max() <= 2
+
+
+def strange():
+    """Pictures that are no part: narrow, empty, noise, a pattern, blocks of colour, a ramp."""
+    rng = np.random.default_rng(1)
+    yield rng.integers(0, 256, (16, 31, 3), dtype=np.uint8)
+    yield np.full((64, 64, 3), 255, np.uint8)
+    yield rng.integers(0, 256, (120, 90, 3), dtype=np.uint8)
+    yield np.ascontiguousarray(((np.indices((96, 130)).sum(0) // 9) % 2 * 255)[..., None].repeat(3, 2).astype(np.uint8))
+    yield cv2.resize(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8), (210, 150), interpolation=cv2.INTER_NEAREST)
+    yield np.ascontiguousarray(np.linspace(0, 255, 200)[None, :, None].repeat(17, 0).repeat(3, 2).astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_of_anything_is_answered_or_refused(name, cases):
+    """Nothing but `ToolInputError`, which the loop turns into a refused step."""
+    pictures = list(strange())
+    for i, pixels in enumerate(pictures):
+        others = [pictures[(i + 1) % len(pictures)], pictures[(i + 2) % len(pictures)]]
+        desk = make_desk(pixels, references=others[:1], good=tuple(others) if i % 2 else (), cases=cases)
+        height, width = pixels.shape[:2]
+        args = {**ARGS[name], **({"box": (0, 0, width, height)} if "box" in ARGS[name] else {})}
+        tool = CATALOG[name]
+        with suppress(ToolInputError):
+            report = tool.run(desk, tool.args.model_validate({"why": "anything", **args}))
+            assert all(0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height for x0, y0, x1, y1 in report.boxes)

@@ -74,6 +74,9 @@ def _compared(a: Field, b: Field, seen: np.ndarray[tuple[int, ...], np.dtype[np.
     mean_b, power_b = _moments(b)
     inner = cv2.erode(seen.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8), borderValue=0) > 0
     best = Likeness(0.0, 1.0, float(np.mean(seen)))
+    wrong = [(dx, dy) for dx, dy in WRONG if abs(dx) + WINDOW <= a.shape[1] and abs(dy) + WINDOW <= a.shape[0]]
+    if not wrong:
+        return best  # so narrow that nothing shows what likeness chance gives
     for weight in (w1 + w2 for w1, w2 in zip(_weights(power_a), _weights(power_b), strict=True)):
         weight[~inner] = 0
         # A few overwhelming edges must not decide alone.
@@ -81,7 +84,7 @@ def _compared(a: Field, b: Field, seen: np.ndarray[tuple[int, ...], np.dtype[np.
         if strong <= 0:
             continue
         capped = np.minimum(weight, strong)
-        values = [_alike(a, b, (mean_a, power_a), (mean_b, power_b), capped, step) for step in ((0, 0), *WRONG)]
+        values = [_alike(a, b, (mean_a, power_a), (mean_b, power_b), capped, step) for step in ((0, 0), *wrong)]
         found = Likeness(values[0], float(np.median(values[1:])), best.covered)
         if found.confidence > best.confidence:
             best = found
