@@ -35,8 +35,9 @@ class PatchCore:
     def __init__(self, python: str, side: int | None, folder: Path) -> None:
         self._side, self._folder = side, folder
         self._known: tuple[Any, ...] | None = None
+        self._said = (folder / f"peer-{side}.log").open("w+", encoding="utf-8")
         self._worker = subprocess.Popen([python, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        stderr=subprocess.DEVNULL)
+                                        stderr=self._said)
 
     def _ask(self, **asked: Any) -> dict[str, Any]:
         assert self._worker.stdin and self._worker.stdout
@@ -44,7 +45,8 @@ class PatchCore:
         self._worker.stdin.flush()
         answer = self._worker.stdout.readline()
         if not answer:
-            raise SystemExit(f"the peer has ended; try: {self._worker.args}")
+            self._said.seek(0)
+            raise SystemExit(f"the peer has ended: {self._said.read()[-2000:]}")
         return dict(json.loads(answer))
 
     def _saved(self, pixels: Any, name: str) -> str:
