@@ -39,8 +39,8 @@ USUAL_SPREAD, USUAL_WEIGHT = 0.07, 8
 """Spread of the logarithm of good pictures' scores that most surfaces show, and as how many samples it counts."""
 MARGIN, FEW = 1.7, 3
 """Spreads above the mean of good pictures at which the threshold lies, and how much further with few of them: on five
-real and three drawn surfaces, four choices of samples each, 4, 7 and 6 % of the good pictures lie above it with 4, 8
-and 16 samples, and 69, 73 and 72 % of the defective ones (bench/thresholds.py)."""
+real and three drawn surfaces, four choices of samples each, 4, 3 and 6 % of the good pictures lie above it with 4, 8
+and 16 samples, and 69, 74 and 74 % of the defective ones (bench/thresholds.py)."""
 PLACE_DOUBT = 8
 """As many samples say that all places are alike."""
 SIZE_SLACK = 1.25
