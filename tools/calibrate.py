@@ -269,7 +269,7 @@ def _longest(shape: Shape, place: Frame) -> tuple[Reading, str]:
 _FINDERS = {"marker": _marker, "chessboard": _chessboard, "said": _said, "known": _known}
 
 TOOL = Tool(
-    name="calibrate", version="1", args=CalibrateArgs, run=run,
+    name="calibrate", version="2", args=CalibrateArgs, run=run,
     description="Find the scale in mm per px, from a square marker, a chessboard, a thing of known size, or as the "
                 "user said. Needed before anything can be measured in mm. Returns the scale, its uncertainty and the "
                 "tilt; a tilted board also gives a rectified view to measure on.")

@@ -205,4 +205,4 @@ TOOL = Tool(
                  "Compares with good samples where there are some; otherwise judges plain and evenly textured "
                  "surfaces by their own statistics and says when it cannot decide. Returns boxes, outlines, sizes "
                  "in px, a guess at each type and a score."),
-    args=DetectArgs, run=run, version="1")
+    args=DetectArgs, run=run, version="2")

@@ -81,4 +81,4 @@ TOOL = Tool(
     description=("Makes a changed copy of a view, or of a box of it, for the eye or for a search: sharpen, contrast, "
                  "brighten, darken, denoise, flatten, deglare, edges. It changes pixel values and adds no detail; "
                  "measuring goes back to the original. Returns figures before and after."),
-    args=EnhanceArgs, run=run, version="1")
+    args=EnhanceArgs, run=run, version="2")

@@ -247,7 +247,7 @@ def _lies_in(box: Box, place: Box) -> bool:
 
 
 TOOL = Tool(
-    name="measure", version="1", args=MeasureArgs, run=run,
+    name="measure", version="2", args=MeasureArgs, run=run,
     description="Measure one thing to a fraction of a pixel: length, width, height, diameter, radius, area, perimeter, "
                 "angle or roundness of a finding or object (of), or of the main thing in a box; distance or angle "
                 "between two (of, to) or of given points; pitch of counted objects. Returns value, unit, 95 % "

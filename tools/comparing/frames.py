@@ -59,10 +59,3 @@ def even(light: NDArray[np.uint8] | Field, reach: float = 8.0) -> Field:
     rest = field - cv2.GaussianBlur(field, (0, 0), reach)
     spread = np.sqrt(cv2.GaussianBlur(rest * rest, (0, 0), 2 * reach))
     return np.asarray(rest / (spread + 4.0), dtype=np.float32)
-
-
-def centre_corner(matrix: Homography) -> Homography:
-    """The same transform between pixels counted by their corners, as views count them."""
-    half = shifted(0.5, 0.5)
-    turned = half @ matrix @ np.linalg.inv(half)
-    return np.asarray(turned / turned[2, 2], dtype=np.float64)

@@ -1,7 +1,7 @@
 """Whether a surface is plain or even enough that finding nothing on it means that nothing is there.
 
-The gate only says yes where every measure stays within what clean even surfaces show. Each limit is what at most one
-to two of a hundred drawn clean surfaces exceed (`bench/gate.py`); what lies beyond is not called a defect, but doubted.
+The gate only says yes where every measure stays within what clean even surfaces show. Each limit is what about
+one in twenty drawn clean surfaces exceeds (`bench/gate.py`); what lies beyond is not called a defect, but doubted.
 """
 
 from dataclasses import dataclass, replace
