@@ -43,6 +43,18 @@ class Settings(BaseSettings):
     vllm_timeout: float = Field(default=60.0, gt=0)
     vllm_retries: int = Field(default=2, ge=0, le=10)
 
+    database_url: SecretStr | None = None
+    """SQLAlchemy URL of PostgreSQL (`postgresql://user:password@host/name`); None keeps the records in SQLite in
+    `home`. A secret, since it holds a password."""
+    key_file: Path | None = None
+    """File of the master key; None keeps it in `home`, where a copy of the folder takes it along."""
+    master_key: SecretStr | None = None
+    """The master key itself, base64 of 32 bytes; wins over `key_file`."""
+    session_minutes: float = Field(default=30.0, gt=0)
+    """A session ends after so long without anything done."""
+    session_hours: float = Field(default=12.0, gt=0)
+    """A session ends after so long in any case."""
+
     max_steps: int = Field(default=32, ge=1, le=200)
     max_seconds: float = Field(default=180.0, gt=0)
 

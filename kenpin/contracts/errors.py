@@ -7,6 +7,11 @@ KenpinError
 │   └── FileRefused        a criteria, suite or manifest file that cannot be read as such
 ├── ToolInputError         a tool cannot work on what it was given; becomes a refused step
 ├── StoreError             a record is missing or is not what was stored
+│   ├── Conflict           somebody else wrote first
+│   ├── Locked             a signed record cannot be changed
+│   └── KeyRefused         the master key is missing or is not the one that sealed the records
+├── NotAllowed             this person may not do this
+│   └── SignInRefused      wrong name or password, locked out, or the session has ended
 ├── MissingExtra           an optional part is not installed          (exit 3)
 └── Unavailable            a server or model that was asked for       (exit 3)
 """
@@ -40,6 +45,26 @@ class ToolInputError(KenpinError):
 
 class StoreError(KenpinError):
     """A stored record is missing or is not what was stored."""
+
+
+class Conflict(StoreError):
+    """Somebody else has written since the caller read. Nothing was changed; read again and decide again."""
+
+
+class Locked(StoreError):
+    """The record is signed. It is changed by an amendment only."""
+
+
+class KeyRefused(StoreError):
+    """The master key is missing, malformed, or not the one that sealed the records. Nothing was changed."""
+
+
+class NotAllowed(KenpinError):
+    """The person who asks has no right to do this."""
+
+
+class SignInRefused(NotAllowed):
+    """Wrong name or password, a locked account, or a session that has ended."""
 
 
 class MissingExtra(KenpinError):

@@ -1,12 +1,14 @@
 """What `agent` and `tools` see of the outside: narrow Protocols. Concrete classes meet in `kenpin.wiring`."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kenpin.contracts.audit import AuditEvent
 from kenpin.contracts.case import Case, CaseHit, CaseQuery
+from kenpin.contracts.people import Actor, Proof, Right
 from kenpin.contracts.product import Product
 from kenpin.contracts.trace import Trace
 from kenpin.contracts.view import RgbImage
@@ -126,4 +128,58 @@ class ProductStore(Protocol):
 
         Raises:
             BadInput: As `get`.
+        """
+
+
+@runtime_checkable
+class Sealer(Protocol):
+    """Seals bytes at rest: AES-256-GCM with a data key per record, wrapped by the master key."""
+
+    def seal(self, record: str, data: bytes, *, about: str, connection: Any = None) -> bytes:
+        """Seal `data` under the key of `record`, made if there is none.
+
+        Args:
+            record: Whose key: `inspection:ID`, `picture:SHA256`, `cases`, ...
+            data: What to seal.
+            about: What it is, bound into the seal, so that one sealed thing cannot stand in for another.
+            connection: A write transaction of the database to make the key in; without one it is made in its own.
+        Raises:
+            KeyRefused: The master key is not the one that sealed the records.
+        """
+
+    def open(self, record: str, sealed: bytes, *, about: str) -> bytes:
+        """What was sealed.
+
+        Raises:
+            KeyRefused: As `seal`.
+            StoreError: It was changed, or belongs somewhere else, or its key was deleted.
+        """
+
+
+@runtime_checkable
+class AuditLog(Protocol):
+    """The append-only log."""
+
+    def append(self, connection: Any, *, actor: str, action: str, subject: str, **detail: Any) -> AuditEvent:
+        """Add an event inside the transaction of what it tells of: both are on record, or neither is."""
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """Says who may do what, by what is stored, never by what the caller claims."""
+
+    def check(self, actor: Actor, right: Right) -> None:
+        """Let `actor` do something.
+
+        Raises:
+            SignInRefused: The session has ended, was never there, or belongs to somebody else.
+            NotAllowed: The stored roles do not have this right.
+        """
+
+    def prove(self, actor: Actor, proof: Proof) -> str:
+        """Make sure that the person is there in person, and return the printed name.
+
+        Raises:
+            SignInRefused: The password is wrong (which counts towards the lock-out), or the last sign-in at the
+                provider is not fresh.
         """

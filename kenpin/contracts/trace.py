@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kenpin.contracts.verdict import Verdict
+from kenpin.contracts.verdict import Criteria, Verdict
 from kenpin.contracts.view import Box
 
 Unit = Literal["px", "px2", "mm", "mm2", "deg", ""]
@@ -112,6 +112,8 @@ class Turn(_Record):
     """What the user said, the steps that followed, and the answer."""
 
     say: str
+    by: str | None = None
+    """Who said it; None for the one who started the inspection."""
     steps: tuple[Step, ...] = ()
     answer: Answer | None = None
     sent: tuple[dict[str, Any], ...] = ()
@@ -129,6 +131,15 @@ class Trace(_Record):
     images: tuple[TraceImage, ...]
     product: str | None = None
     """The product that was named, or that its criteria name."""
+    lot: str | None = None
+    part: str | None = None
+    """Number of the part; its exposures share it."""
+    asker: str | None = None
+    """Who started the inspection."""
+    criteria: Criteria | None = None
+    """The acceptance limits that were given, with their revision."""
+    tools: dict[str, str] = Field(default_factory=dict)
+    """Version of each tool that could be called."""
     good: tuple[str, ...] = ()
     """sha256 of each good sample that `detect` had, as stored; given, or registered with the product."""
     views: tuple[dict[str, Any], ...] = ()
