@@ -16,7 +16,11 @@ from kenpin.contracts.case import CaseHit, CaseQuery
 from kenpin.contracts.errors import FileRefused
 from kenpin.contracts.ports import CaseStore, Embedder, TraceStore
 from kenpin.contracts.view import RgbImage
+from kenpin.database.engine import Database, open_database
 from kenpin.products.store import FileProducts
+from kenpin.security.audit import ChainedAudit
+from kenpin.security.keyring import find_keyring
+from kenpin.security.vault import Vault, anything_sealed
 from kenpin.traces.files import FileTraces
 from kenpin.traces.pictures import FilePictures
 
@@ -35,6 +39,35 @@ class Kenpin:
     """One installation: its settings, its stores, and inspectors over them."""
 
     settings: Settings
+
+    @cached_property
+    def database(self) -> Database:
+        """Records, people, audit log and data keys, its tables brought up to date.
+
+        Raises:
+            FileRefused: The file is no database, or the address cannot be understood.
+            Unavailable: The server does not answer.
+        """
+        url = self.settings.database_url
+        return open_database(url.get_secret_value() if url else None, folder=self.home)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """What seals pictures, traces and free text. A first key is made where nothing has been sealed yet.
+
+        Raises:
+            KeyRefused: The master key is missing, malformed, or not the one that sealed the records.
+        """
+        key, place = self.settings.master_key, self.settings.key_file or self.home / "master.key"
+        ring = find_keyring(
+            key=key.get_secret_value() if key else None, place=place, sealed=anything_sealed(self.database)
+        )
+        return Vault(self.database, ring)
+
+    @cached_property
+    def audit(self) -> ChainedAudit:
+        """The append-only log."""
+        return ChainedAudit(self.database)
 
     @cached_property
     def pictures(self) -> FilePictures:

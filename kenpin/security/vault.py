@@ -120,6 +120,12 @@ class Vault:
                 self._keys.popitem(last=False)
 
 
+def anything_sealed(database: Database) -> bool:
+    """Whether there are data keys, and so a master key that they need."""
+    with database.read() as connection:
+        return connection.execute(select(data_keys.c.record).limit(1)).one_or_none() is not None
+
+
 def is_sealed(data: bytes) -> bool:
     """Whether bytes look like something that was sealed."""
     return data.startswith(MAGIC) and len(data) >= len(MAGIC) + NONCE + 16

@@ -1,7 +1,6 @@
 """A box drawn on a picture by a person. The browser proposes; `checked_box` decides what is taken from it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
