@@ -14,15 +14,16 @@ from agent.record import Recorder
 from kenpin.config import Settings
 from kenpin.contracts.case import CaseHit, CaseQuery
 from kenpin.contracts.errors import FileRefused
-from kenpin.contracts.ports import CaseStore, Embedder, TraceStore
+from kenpin.contracts.ports import CaseStore, Embedder
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database, open_database
 from kenpin.products.store import FileProducts
 from kenpin.security.audit import ChainedAudit
 from kenpin.security.keyring import find_keyring
 from kenpin.security.vault import Vault, anything_sealed
-from kenpin.traces.files import FileTraces
 from kenpin.traces.pictures import FilePictures
+from kenpin.traces.records import DatabaseTraces
+from kenpin.traces.takein import take_in
 
 if TYPE_CHECKING:
     from kenpin.cases.chroma import ChromaCases
@@ -75,9 +76,11 @@ class Kenpin:
         return FilePictures(self.home / "pictures")
 
     @cached_property
-    def traces(self) -> TraceStore:
-        """Finished and unfinished traces."""
-        return FileTraces(self.home / "traces")
+    def traces(self) -> DatabaseTraces:
+        """Finished and unfinished traces. Files of an earlier Kenpin are taken in."""
+        traces = DatabaseTraces(self.database, self.vault)
+        take_in(self.home / "traces", traces)
+        return traces
 
     @cached_property
     def products(self) -> FileProducts:

@@ -78,6 +78,12 @@ class DatabaseTraces:
                 f"inspection {trace_id!r} is not a trace of version 1: {exc.error_count()} fields"
             ) from exc
 
+    def has(self, trace_id: str) -> bool:
+        """Whether there is an inspection of this id."""
+        with self._database.read() as connection:
+            asked = select(inspections.c.id).where(inspections.c.id == trace_id)
+            return connection.execute(asked).one_or_none() is not None
+
     def ids(self) -> Sequence[str]:
         """All ids, newest first."""
         with self._database.read() as connection:
@@ -143,7 +149,8 @@ def _plain(text: str | None) -> str | None:
 
 
 def _newest(asked: Any) -> Any:
-    return asked.order_by(inspections.c.created.desc(), inspections.c.id.desc())
+    # Traces are dated to the second; of those of one second, the one that was touched last is the newest.
+    return asked.order_by(inspections.c.created.desc(), inspections.c.updated.desc(), inspections.c.id.desc())
 
 
 def _record(trace_id: str) -> str:
