@@ -110,6 +110,8 @@ class Signature(_Record):
     method: Literal["password", "oidc"]
     printed_name: str
     """The person's name as printed in reports."""
+    needed: int = 1
+    """Signatures that the product's rules asked for when it was given."""
 
 
 class Revocation(_Record):

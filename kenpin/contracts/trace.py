@@ -1,5 +1,6 @@
 """The trace, version 1: what was asked, what was done, what was answered and on what evidence."""
 
+import hashlib
 from datetime import datetime
 from typing import Any, Literal
 
@@ -145,3 +146,38 @@ class Trace(_Record):
     views: tuple[dict[str, Any], ...] = ()
     """Every view with its transform to the original (see `kenpin.contracts.view.View`)."""
     turns: tuple[Turn, ...] = ()
+
+
+def trace_bytes(trace: Trace) -> bytes:
+    """The trace as it is hashed: JSON without what has its default, so that a field added later changes no old hash."""
+    return trace.model_dump_json(exclude_defaults=True).encode()
+
+
+def trace_sha256(trace: Trace) -> str:
+    """sha256 of `trace_bytes`."""
+    return hashlib.sha256(trace_bytes(trace)).hexdigest()
+
+
+def pictures_of(trace: Trace) -> tuple[str, ...]:
+    """sha256 of every picture that a trace names, in order: uploads, good samples, views, evidence."""
+    named = [image.sha256 for image in trace.images]
+    named += [*trace.good, *(str(view["sha256"]) for view in trace.views)]
+    named += [sha256 for turn in trace.turns for step in turn.steps for sha256 in step.evidence]
+    return tuple(sorted(set(named)))
+
+
+def proposal(trace: Trace) -> Answer | None:
+    """The answer that the proposed verdict stands in: the last one that has a verdict."""
+    judged = [turn.answer for turn in trace.turns if turn.answer and turn.answer.verdict is not None]
+    return judged[-1] if judged else None
+
+
+def finished(trace: Trace) -> bool:
+    """Whether something was asked and every turn has ended."""
+    return bool(trace.turns) and all(turn.answer is not None for turn in trace.turns)
+
+
+def speakers(trace: Trace) -> tuple[str, ...]:
+    """Who started the inspection or said something in it."""
+    said = [trace.asker, *(turn.by for turn in trace.turns)]
+    return tuple(dict.fromkeys(name for name in said if name))

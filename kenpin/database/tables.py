@@ -74,6 +74,15 @@ entries = Table(
 )
 """Reviews: one row an act, its body sealed. Rows are added, never changed."""
 
+signed_traces = Table(
+    "signed_traces",
+    METADATA,
+    Column("inspection", String(80), ForeignKey("inspections.id", ondelete="CASCADE"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""The trace exactly as entry `n` signed it, sealed; an amendment may add turns to the one in `traces`."""
+
 audit = Table(
     "audit",
     METADATA,

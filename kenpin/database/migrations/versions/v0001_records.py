@@ -138,6 +138,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_sessions_name", "sessions", ["name"], unique=False)
     op.create_table(
+        "signed_traces",
+        sa.Column("inspection", sa.String(length=80), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["inspection"], ["inspections.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("inspection", "n"),
+    )
+    op.create_table(
         "traces",
         sa.Column("inspection", sa.String(length=80), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
