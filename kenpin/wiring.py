@@ -40,6 +40,8 @@ class Kenpin:
     """One installation: its settings, its stores, and inspectors over them."""
 
     settings: Settings
+    console: bool = False
+    """Whether this is the command line, whose user is trusted as one who holds the data folder and the key."""
 
     @cached_property
     def database(self) -> Database:
@@ -69,6 +71,22 @@ class Kenpin:
     def audit(self) -> ChainedAudit:
         """The append-only log."""
         return ChainedAudit(self.database)
+
+    @cached_property
+    def people(self) -> People:
+        """Accounts, sessions, and the guard that every action asks."""
+        return People(self.database, self.audit, self.settings, console=self.console)
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        """Queue, decisions and signatures."""
+        return Reviews(self.database, sealer=self.vault, traces=self.traces, pictures=self.pictures,
+                       audit=self.audit, guard=self.people)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Holds every record against what it must be."""
+        return Verifier(self.database, self.vault, self.traces, self.pictures)
 
     @cached_property
     def pictures(self) -> FilePictures:
@@ -183,9 +201,9 @@ class LazyCases:
         return self._kenpin.cases.search(query, region=region, picture=picture)
 
 
-def open_kenpin(settings: Settings) -> Kenpin:
-    """Open the installation that the settings describe."""
-    return Kenpin(settings)
+def open_kenpin(settings: Settings, *, console: bool = False) -> Kenpin:
+    """Open the installation that the settings describe, at the command line or behind a page."""
+    return Kenpin(settings, console)
 
 
 __all__ = ["Kenpin", "open_kenpin"]
