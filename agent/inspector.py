@@ -15,7 +15,7 @@ from agent.quiet import keep_private
 from agent.record import Recorder
 from agent.state import Setup
 from kenpin.contracts.camera import CameraProfile
-from kenpin.contracts.errors import InstructionRefused, StoreError
+from kenpin.contracts.errors import BadInput, InstructionRefused, StoreError
 from kenpin.contracts.ports import TraceStore
 from kenpin.contracts.trace import Answer, Step, Trace, TraceImage, Turn
 from kenpin.contracts.verdict import Criteria
@@ -25,6 +25,9 @@ from tools.spec import Scale
 
 MAX_INSTRUCTION = 8000
 """Characters. Longer texts are no instructions, and a model's context is finite."""
+
+MAX_NAME = 200
+"""Characters of the name of a lot or a part."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,12 @@ class Material:
     """Of the subject; must fit its size (`CameraProfile.fitted`)."""
     criteria: Criteria | None = None
     product: str | None = None
+    lot: str | None = None
+    part: str | None = None
+    asker: str | None = None
+    """Who starts it."""
+    rerun_of: str | None = None
+    """The inspection that is run again."""
     lang: str = "auto"
 
 
@@ -71,7 +80,10 @@ class Inspector:
         Raises:
             StoreError: There is an inspection of this id already.
             FileRefused: The camera profile is for pictures of another shape.
+            BadInput: Lot or part cannot be a name.
         """
+        for name, text in (("lot", material.lot), ("part", material.part)):
+            checked_name(name, text)
         if inspection_id and self._graph.get_state(_config(inspection_id)).values:
             raise StoreError(f"there is an inspection {inspection_id!r} already")
         setup, views = self._setup(material, inspection_id or new_id())
@@ -89,9 +101,13 @@ class Inspector:
         self._save(setup.id)
         return setup.id
 
-    def say(self, inspection_id: str, instruction: str) -> Iterator[Event]:
+    def say(self, inspection_id: str, instruction: str, *, by: str | None = None) -> Iterator[Event]:
         """Run one turn and yield its events as they happen; the last one is `TurnEnded`.
 
+        Args:
+            inspection_id: Of `start`.
+            instruction: What is said.
+            by: Who says it; None for the one who started the inspection.
         Raises:
             InstructionRefused: As `checked`.
             StoreError: There is no such inspection, or its last turn has not ended: `resume` it first.
@@ -102,7 +118,8 @@ class Inspector:
             raise StoreError(f"there is no inspection {inspection_id!r}")
         if _unfinished(snapshot):
             raise StoreError(f"the last turn of {inspection_id} has not ended; go on with it first")
-        yield from self._run(inspection_id, {"messages": [HumanMessage(content=text)], **_clean(text)})
+        other = by if by != snapshot.values["setup"].get("asker") else None
+        yield from self._run(inspection_id, {"messages": [HumanMessage(content=text)], **_clean(text, other)})
 
     def resume(self, inspection_id: str) -> Iterator[Event]:
         """Go on with a turn that was interrupted, from its last step. Yields nothing if none was."""
@@ -119,13 +136,21 @@ class Inspector:
         turns = [Turn.model_validate(turn) for turn in values["turns"]]
         if _unfinished(snapshot):
             open_steps = tuple(Step.model_validate(step) for step in values["steps"])
-            turns.append(Turn(say=values["say"], steps=open_steps))
+            turns.append(Turn(say=values["say"], by=values.get("by"), steps=open_steps))
         return Trace(
             id=setup.id,
             created=datetime.fromisoformat(setup.created),
             planner=self.planner.info,
             images=setup.images,
             product=setup.product,
+            lot=setup.lot,
+            part=setup.part,
+            asker=setup.asker,
+            criteria=setup.criteria,
+            tools=setup.tools,
+            lang=setup.lang,
+            camera=setup.camera,
+            rerun_of=setup.rerun_of,
             good=setup.good,
             views=tuple(values["views"].values()),
             turns=tuple(turns),
@@ -183,6 +208,11 @@ class Inspector:
             created=created,
             lang=material.lang,
             product=material.product,
+            lot=material.lot,
+            part=material.part,
+            asker=material.asker,
+            rerun_of=material.rerun_of,
+            tools=self.recorder.versions,
             images=tuple(images),
             good=good,
             criteria=material.criteria,
@@ -221,6 +251,16 @@ def checked(instruction: str) -> str:
     return text
 
 
+def checked_name(what: str, text: str | None) -> None:
+    """Make sure that the name of a lot or a part can stand in a list.
+
+    Raises:
+        BadInput: It is longer than `MAX_NAME`, or holds a line break or something that cannot be printed.
+    """
+    if text is not None and not (text.isprintable() and text.strip() and len(text) <= MAX_NAME):
+        raise BadInput(f"{what} {text[:40]!r}: expected 1 to {MAX_NAME} printable characters in one line")
+
+
 def answer_of(events: Iterator[Event]) -> Answer:
     """Run a turn to its end and return the answer."""
     for event in events:
@@ -240,9 +280,9 @@ def _unfinished(snapshot: Any) -> bool:
     return bool(snapshot.next or snapshot.tasks)
 
 
-def _clean(say: str) -> dict[str, Any]:
+def _clean(say: str, by: str | None = None) -> dict[str, Any]:
     """Channels of a turn at its start."""
-    return {"say": say, "steps": [], "sent": [], "spent_ms": 0.0, "planned": 0, "invalid": 0, "ending": None}
+    return {"say": say, "by": by, "steps": [], "sent": [], "spent_ms": 0.0, "planned": 0, "invalid": 0, "ending": None}
 
 
 def _config(inspection_id: str) -> Any:

@@ -21,7 +21,7 @@ from kenpin.database.engine import Database
 from kenpin.database.tables import data_keys
 from kenpin.security.audit import ChainedAudit
 from kenpin.security.keyring import Keyring, KeySource, MasterKey, new_key, write_keyring
-from kenpin.security.vault import MASTER, open_vault, unwrap, wrap
+from kenpin.security.vault import MASTER, key_in_force, open_vault, unwrap, wrap
 
 BATCH = 500
 """Data keys a transaction; others write between two of them."""
@@ -66,6 +66,45 @@ def rotate(database: Database, source: KeySource, audit: ChainedAudit, *, actor:
         if source.key is None:
             write_keyring(source.place, (new,))
     return Rotated(old=old, new=new.id, wrapped=wrapped, resumed=resumed)
+
+
+@dataclass(frozen=True)
+class KeyState:
+    """What there is of a master key. No secrets."""
+
+    source: str
+    keys: tuple[str, ...]
+    """Ids of the keys at hand; none where there is no key yet."""
+    in_force: str | None
+    """Id of the key that wraps new data keys; None while nothing is sealed."""
+    records: int
+    """Data keys, one a record."""
+    waiting: int
+    """Those that another key still wraps."""
+
+
+def examine(database: Database, source: KeySource) -> KeyState:
+    """Look at the master key; none is made.
+
+    Raises:
+        KeyRefused: It is missing though records are sealed, malformed, or not the one that sealed the records.
+    """
+    with database.read() as connection:
+        in_force = key_in_force(connection)
+        counted = select(data_keys.c.master, func.count()).where(data_keys.c.record != MASTER)
+        masters = {row[0]: row[1] for row in connection.execute(counted.group_by(data_keys.c.master))}
+    needed = {*masters, in_force} - {None}
+    ring = source.find(sealed=True) if needed or source.present() else None
+    for master in needed:
+        assert ring
+        ring.named(master)
+    return KeyState(
+        source=source.shown,
+        keys=tuple(key.id for key in ring.keys) if ring else (),
+        in_force=in_force,
+        records=sum(masters.values()),
+        waiting=sum(number for master, number in masters.items() if master != in_force),
+    )
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class Vault:
             KeyRefused: It is not.
         """
         with self._database.read() as connection:
-            master = _in_force(connection)
+            master = key_in_force(connection)
         if master is None:
             with self._database.write() as connection:
                 return self._master(connection).id
@@ -151,9 +151,9 @@ class Vault:
 
     def _master(self, connection: Connection) -> MasterKey:
         """The master key in force, which stays in force until the transaction ends."""
-        if (master := _in_force(connection, keep=True)) is None:
+        if (master := key_in_force(connection, keep=True)) is None:
             self._insert(connection, MASTER, self._keyring.current)
-            master = _in_force(connection, keep=True)
+            master = key_in_force(connection, keep=True)
             assert master is not None
         return self._named(master)
 
@@ -186,6 +186,13 @@ def anything_sealed(database: Database) -> bool:
         return connection.execute(select(data_keys.c.record).limit(1)).one_or_none() is not None
 
 
+def key_in_force(connection: Connection, *, keep: bool = False) -> str | None:
+    """The id of the master key in force; `keep` makes a rotation wait for the end of this transaction (PostgreSQL; in
+    SQLite it waits anyhow)."""
+    asked = select(data_keys.c.master).where(data_keys.c.record == MASTER)
+    return connection.execute(asked.with_for_update(read=True) if keep else asked).scalar_one_or_none()
+
+
 def is_sealed(data: bytes) -> bool:
     """Whether bytes look like something that was sealed."""
     return data.startswith(MAGIC) and len(data) >= OVERHEAD
@@ -213,13 +220,6 @@ def _row(connection: Connection, record: str) -> Wrapped | None:
     asked = select(data_keys.c.wrapped, data_keys.c.master).where(data_keys.c.record == record)
     row = connection.execute(asked).one_or_none()
     return None if row is None else Wrapped(bytes(row.wrapped), row.master)
-
-
-def _in_force(connection: Connection, *, keep: bool = False) -> str | None:
-    """The id of the master key in force; `keep` makes a rotation wait for the end of this transaction (PostgreSQL; in
-    SQLite it waits anyhow)."""
-    asked = select(data_keys.c.master).where(data_keys.c.record == MASTER)
-    return connection.execute(asked.with_for_update(read=True) if keep else asked).scalar_one_or_none()
 
 
 def _bound(record: str, about: str) -> bytes:
