@@ -20,6 +20,7 @@ from kenpin.database.engine import Database, open_database
 from kenpin.products.store import FileProducts
 from kenpin.security.audit import ChainedAudit
 from kenpin.security.keyring import find_keyring
+from kenpin.security.people import People
 from kenpin.security.vault import Vault, anything_sealed
 from kenpin.traces.files import FileTraces
 from kenpin.traces.pictures import FilePictures
@@ -39,6 +40,8 @@ class Kenpin:
     """One installation: its settings, its stores, and inspectors over them."""
 
     settings: Settings
+    console: bool = False
+    """Opened by the command line, whose user has the data folder and the key. Never behind a page."""
 
     @cached_property
     def database(self) -> Database:
@@ -68,6 +71,11 @@ class Kenpin:
     def audit(self) -> ChainedAudit:
         """The append-only log."""
         return ChainedAudit(self.database)
+
+    @cached_property
+    def people(self) -> People:
+        """Accounts, sessions, and the guard that says who may do what."""
+        return People(self.database, self.audit, self.settings, console=self.console)
 
     @cached_property
     def pictures(self) -> FilePictures:
@@ -180,9 +188,9 @@ class LazyCases:
         return self._kenpin.cases.search(query, region=region, picture=picture)
 
 
-def open_kenpin(settings: Settings) -> Kenpin:
-    """Open the installation that the settings describe."""
-    return Kenpin(settings)
+def open_kenpin(settings: Settings, *, console: bool = False) -> Kenpin:
+    """Open the installation that the settings describe; `console` for the command line only."""
+    return Kenpin(settings, console=console)
 
 
 __all__ = ["Kenpin", "open_kenpin"]
