@@ -14,15 +14,16 @@ from agent.record import Recorder
 from kenpin.config import Settings
 from kenpin.contracts.case import CaseHit, CaseQuery
 from kenpin.contracts.errors import FileRefused
-from kenpin.contracts.ports import CaseStore, Embedder, TraceStore
+from kenpin.contracts.ports import CaseStore, Embedder
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database, open_database
 from kenpin.products.store import FileProducts
 from kenpin.security.audit import ChainedAudit
 from kenpin.security.keyring import find_keyring
 from kenpin.security.vault import Vault, anything_sealed
-from kenpin.traces.files import FileTraces
 from kenpin.traces.pictures import FilePictures
+from kenpin.traces.records import DatabaseTraces
+from kenpin.traces.takein import take_in
 
 if TYPE_CHECKING:
     from kenpin.cases.chroma import ChromaCases
@@ -39,6 +40,8 @@ class Kenpin:
     """One installation: its settings, its stores, and inspectors over them."""
 
     settings: Settings
+    console: bool = False
+    """Whether this is the command line, whose user is trusted as one who holds the data folder and the key."""
 
     @cached_property
     def database(self) -> Database:
@@ -70,14 +73,32 @@ class Kenpin:
         return ChainedAudit(self.database)
 
     @cached_property
+    def people(self) -> People:
+        """Accounts, sessions, and the guard that every action asks."""
+        return People(self.database, self.audit, self.settings, console=self.console)
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        """Queue, decisions and signatures."""
+        return Reviews(self.database, sealer=self.vault, traces=self.traces, pictures=self.pictures,
+                       audit=self.audit, guard=self.people)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Holds every record against what it must be."""
+        return Verifier(self.database, self.vault, self.traces, self.pictures)
+
+    @cached_property
     def pictures(self) -> FilePictures:
         """Pictures by sha256."""
         return FilePictures(self.home / "pictures")
 
     @cached_property
-    def traces(self) -> TraceStore:
-        """Finished and unfinished traces."""
-        return FileTraces(self.home / "traces")
+    def traces(self) -> DatabaseTraces:
+        """Finished and unfinished traces. Files of an earlier Kenpin are taken in."""
+        traces = DatabaseTraces(self.database, self.vault)
+        take_in(self.home / "traces", traces)
+        return traces
 
     @cached_property
     def products(self) -> FileProducts:
@@ -180,9 +201,9 @@ class LazyCases:
         return self._kenpin.cases.search(query, region=region, picture=picture)
 
 
-def open_kenpin(settings: Settings) -> Kenpin:
-    """Open the installation that the settings describe."""
-    return Kenpin(settings)
+def open_kenpin(settings: Settings, *, console: bool = False) -> Kenpin:
+    """Open the installation that the settings describe, at the command line or behind a page."""
+    return Kenpin(settings, console)
 
 
 __all__ = ["Kenpin", "open_kenpin"]

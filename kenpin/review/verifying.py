@@ -56,7 +56,7 @@ class Verifier:
     def _moved(self, key: str, before: Reading) -> bool:
         """Whether the inspection has gone on since it was read."""
         with self._database.read() as connection:
-            return self._book.read(connection, key).row.updated != before.row.updated
+            return bool(self._book.read(connection, key).row.updated != before.row.updated)
 
     def _signature(self, key: str, entries: Sequence[Entry], entry: Entry, signature: Signature) -> Iterator[str]:
         trace = self._book.signed(key, entry.n)
