@@ -18,8 +18,11 @@ from kenpin.contracts.ports import CaseStore, Embedder
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database, open_database
 from kenpin.products.store import FileProducts
+from kenpin.review.service import Reviews
+from kenpin.review.verifying import Verifier
 from kenpin.security.audit import ChainedAudit
 from kenpin.security.keyring import find_keyring
+from kenpin.security.people import People
 from kenpin.security.vault import Vault, anything_sealed
 from kenpin.traces.pictures import FilePictures
 from kenpin.traces.records import DatabaseTraces
