@@ -15,8 +15,9 @@ from ui.i18n import Texts
 INSPECTION, PLACE, PAGE = "inspection", "place", "page"
 TEXTS = ("product", "lot", "planner", "asker")
 ALL = "all"
-AGES = ("newer-1", "newer-7", "older-1", "older-7", "older-30")
-"""Days, as they stand in the address."""
+AGES = {"newer-1": "queue.newer_1", "newer-7": "queue.newer_7", "older-1": "queue.older_1",
+        "older-7": "queue.older_7", "older-30": "queue.older_30"}
+"""Days, as they stand in the address, and the keys of their words."""
 STATES = (ALL, *(state.value for state in State))
 KEYS = (*TEXTS, "verdict", "age", "state", "differs")
 PAGE_SIZE = 25

@@ -76,9 +76,9 @@ def _filters(actor: Actor, params: Mapping[str, str], t: Texts) -> None:
         choice("product", t("queue.product"), there.products, t("filter.any"), t)
         choice("lot", t("queue.lot"), there.lots, t("filter.any"), t)
         choice("verdict", t("queue.verdict"), tuple(Verdict), t("filter.any"), t, lambda v: t.raw(f"mark.{v}"))
-        choice("planner", t("queue.planner"), there.planners, t("filter.any"), t, lambda p: t.known("planner", p))
+        choice("planner", t("queue.planner"), there.planners, t("filter.any"), t, lambda p: t.raw_known("planner", p))
         choice("asker", t("queue.asker"), there.askers, t("filter.any"), t)
-        choice("age", t("queue.age"), AGES, t("filter.any"), t, lambda a: t.raw("queue." + a.replace("-", "_")))
+        choice("age", t("queue.age"), tuple(AGES), t("filter.any"), t, lambda a: t.raw(AGES[a]))
         choice("differs", t("queue.differs"), ("1",), t("filter.any"), t, lambda _: t.raw("queue.differs_only"))
         if any(params.get(key) for key in KEYS):
             clear(KEYS, t)
