@@ -19,7 +19,7 @@ def installation(**given: object) -> "Kenpin":
     from kenpin.config import read_settings
     from kenpin.wiring import open_kenpin
 
-    return open_kenpin(read_settings(**given))
+    return open_kenpin(read_settings(**given), console=True)
 
 
 def console_actor() -> "Actor":

@@ -14,8 +14,8 @@ from kenpin.contracts.errors import Conflict, StoreError
 from kenpin.contracts.ports import Sealer
 from kenpin.contracts.review import Act, Decision, Entry, StandingSignature, State
 from kenpin.contracts.trace import Trace, trace_bytes
-from kenpin.contracts.verdict import Verdict
 from kenpin.database.engine import Database
+from kenpin.database.rows import now, priority, utc
 from kenpin.database.tables import entries as entries_table
 from kenpin.database.tables import inspections, signed_traces
 from kenpin.review.content import entry_sha256
@@ -75,7 +75,7 @@ class Book:
         )
         connection.execute(
             entries_table.insert().values(
-                inspection=entry.inspection, n=entry.n, at=entry.at.isoformat(), by=by, kind=act.kind, body=body,
+                inspection=entry.inspection, n=entry.n, at=utc(entry.at), by=by, kind=act.kind, body=body,
                 previous=entry.previous, sha256=entry.sha256,
             )
         )
@@ -87,9 +87,13 @@ class Book:
         connection.execute(
             inspections.update()
             .where(inspections.c.id == trace.id)
-            .values(**summary(decision, state, signatures), head=len(entries), updated=_now())
+            .values(**summary(decision, state, signatures), head=len(entries), updated=now())
         )
         return decision, state
+
+    def follow(self, connection: Connection, trace: Trace) -> None:
+        """Bring the row of a reviewed inspection up to date with a trace that has gone on."""
+        self.summarise(connection, trace, self.read(connection, trace.id).entries)
 
     def keep_signed(self, connection: Connection, trace: Trace, n: int) -> None:
         """Keep the trace exactly as entry `n` signed it."""
@@ -130,15 +134,8 @@ def summary(decision: Decision, state: State, signatures: Sequence[StandingSigna
         "state": state.value,
         "priority": priority(decision.verdict, disagrees=decision.disagrees),
         "signed_by": last.by if last else None,
-        "signed_at": last.at.isoformat() if last else None,
+        "signed_at": utc(last.at) if last else None,
     }
-
-
-def priority(verdict: Verdict | None, *, disagrees: bool) -> int:
-    """Place in the queue: uncertain and disagreements first, then ng, ok, and what has no verdict."""
-    if disagrees or verdict is Verdict.UNCERTAIN:
-        return 0
-    return {Verdict.NG: 1, Verdict.OK: 2}.get(verdict, 3) if verdict else 3
 
 
 def chained(entries: Sequence[Entry]) -> list[str]:
@@ -168,7 +165,3 @@ def expect_head(reading: Reading, head: int) -> None:
 
 def _record(inspection: str) -> str:
     return f"inspection:{inspection}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, false, func, not_, or_, select, true
 
-from kenpin.contracts.review import QueueFilter, QueuePage, QueueRow, State
+from kenpin.contracts.review import QueueFilter, QueuePage, State
+from kenpin.database.rows import queue_row, utc
 from kenpin.database.tables import entries, inspections
 from kenpin.review.rulebook import blind_products
 
@@ -29,12 +30,12 @@ def queue_page(connection: Connection, wanted: QueueFilter, *, reader: str, pers
     if hidden is not None and (wanted.verdict is not None or wanted.disagrees is not None):
         # Which rows a filter by verdict finds would tell what is hidden.
         conditions.append(not_(hidden))
-    where = and_(*conditions)
+    where = and_(true(), *conditions)
     total = connection.execute(select(func.count()).select_from(inspections).where(where)).scalar_one()
     order = _order(wanted, hidden)
     asked = select(inspections, (false() if hidden is None else hidden).label("hidden")).where(where).order_by(*order)
     rows = connection.execute(asked.limit(wanted.limit).offset(wanted.offset)).all()
-    return QueuePage(rows=tuple(_row(row) for row in rows), total=total)
+    return QueuePage(rows=tuple(queue_row(row, hidden=bool(row.hidden)) for row in rows), total=total)
 
 
 def _order(wanted: QueueFilter, hidden: ColumnElement[bool] | None) -> list[ColumnElement[Any]]:
@@ -63,7 +64,7 @@ def _conditions(wanted: QueueFilter) -> Iterable[ColumnElement[bool]]:
 
 
 def _ago(days: float) -> str:
-    return (datetime.now(UTC) - timedelta(days=min(days, 36_500.0))).isoformat()
+    return utc(datetime.now(UTC) - timedelta(days=min(days, 36_500.0)))
 
 
 def _hidden(connection: Connection, reader: str, person: str) -> ColumnElement[bool] | None:
@@ -79,26 +80,3 @@ def _hidden(connection: Connection, reader: str, person: str) -> ColumnElement[b
     settled = T.state.in_([State.SIGNED.value, State.REJECTED.value])
     return and_(blind, not_(judged), not_(or_(spoke, settled)))
 
-
-def _row(row: Row[Any]) -> QueueRow:
-    hidden = bool(row.hidden)
-    return QueueRow(
-        id=row.id,
-        created=datetime.fromisoformat(row.created),
-        asker=row.asker,
-        product=row.product,
-        lot=row.lot,
-        part=row.part,
-        picture=row.picture,
-        planner=row.planner,
-        model=row.model,
-        proposed=None if hidden else row.proposed,
-        verdict=None if hidden else row.verdict,
-        rule=None if hidden else row.rule,
-        findings=None if hidden else row.findings,
-        disagrees=False if hidden else bool(row.disagrees),
-        state=State(row.state),
-        signed_by=row.signed_by,
-        signed_at=datetime.fromisoformat(row.signed_at) if row.signed_at else None,
-        hidden=hidden,
-    )

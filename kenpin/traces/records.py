@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,22 +15,25 @@ from kenpin.contracts.errors import Locked, StoreError
 from kenpin.contracts.ports import Sealer
 from kenpin.contracts.review import LOCKED, QueueRow, State
 from kenpin.contracts.trace import Trace, finished, proposal, speakers, trace_bytes
-from kenpin.contracts.verdict import Verdict
 from kenpin.database.engine import Database
-from kenpin.database.tables import NAME, entries, inspections, traces
+from kenpin.database.rows import priority, queue_row, utc
+from kenpin.database.tables import NAME, inspections, traces
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 ABOUT = "trace"
-UNVERIFIED, DEFECT, SOUND, UNJUDGED = range(4)
-"""Values of `priority`: what a person should see first comes first."""
 
 
 class DatabaseTraces:
     """Implements `TraceStore`. Trace and summary change in one transaction, so a reader sees one state or the next."""
 
-    def __init__(self, database: Database, sealer: Sealer) -> None:
+    def __init__(
+        self, database: Database, sealer: Sealer, *, reviewed: Callable[[Connection, Trace], object] | None = None
+    ) -> None:
+        """`reviewed` brings the row of an inspection that people have reviewed up to date with its new trace; without
+        it the columns that a review has written stay as they are."""
         self._database = database
         self._sealer = sealer
+        self._reviewed = reviewed
 
     def save(self, trace: Trace) -> None:
         """Store a trace under its id.
@@ -55,8 +58,11 @@ class DatabaseTraces:
             stored = self._insert(traces).values(inspection=trace.id, body=sealed)
             connection.execute(stored.on_conflict_do_update(index_elements=["inspection"], set_={"body": sealed}))
             changed = inspections.update().where(inspections.c.id == trace.id)
-            standing = _standing(trace, row, _acts(connection, trace.id) if row.head else {})
-            connection.execute(changed.values(**_summary(trace, sha256), **standing))
+            connection.execute(changed.values(**_summary(trace, sha256)))
+            if not row.head:
+                connection.execute(changed.values(**_unreviewed(trace)))
+            elif self._reviewed:
+                self._reviewed(connection, trace)
 
     def load(self, trace_id: str) -> Trace:
         """Read one trace."""
@@ -73,6 +79,12 @@ class DatabaseTraces:
                 f"inspection {trace_id!r} is not a trace of version 1: {exc.error_count()} fields"
             ) from exc
 
+    def has(self, trace_id: str) -> bool:
+        """Whether there is an inspection of this id."""
+        with self._database.read() as connection:
+            asked = select(inspections.c.id).where(inspections.c.id == trace_id)
+            return connection.execute(asked).one_or_none() is not None
+
     def ids(self) -> Sequence[str]:
         """All ids, newest first."""
         with self._database.read() as connection:
@@ -87,7 +99,7 @@ class DatabaseTraces:
         """Summaries, newest first, without opening a trace."""
         with self._database.read() as connection:
             asked = _newest(select(inspections)).limit(limit).offset(offset)
-            return [summary_of(row) for row in connection.execute(asked)]
+            return [queue_row(row) for row in connection.execute(asked)]
 
     def _row(self, connection: Connection, trace_id: str) -> Row[Any] | None:
         asked = select(inspections).where(inspections.c.id == trace_id)
@@ -99,44 +111,9 @@ class DatabaseTraces:
         return insert_sqlite if self._database.sqlite else insert_postgresql
 
 
-def summary_of(row: Row[Any]) -> QueueRow:
-    """A row of `inspections` as it is handed out. Says everything: hiding a proposal is the review's business."""
-    return QueueRow(
-        id=row.id,
-        created=datetime.fromisoformat(row.created),
-        asker=row.asker,
-        product=row.product,
-        lot=row.lot,
-        part=row.part,
-        planner=row.planner,
-        model=row.model,
-        proposed=Verdict(row.proposed) if row.proposed else None,
-        verdict=Verdict(row.verdict) if row.verdict else None,
-        rule=row.rule,
-        findings=row.findings,
-        disagrees=row.disagrees,
-        state=State(row.state),
-        signed_by=row.signed_by,
-        signed_at=datetime.fromisoformat(row.signed_at) if row.signed_at else None,
-    )
-
-
-def priority_of(verdict: str | None, *, disagrees: bool) -> int:
-    """Where an inspection stands in the queue."""
-    if disagrees or verdict == Verdict.UNCERTAIN:
-        return UNVERIFIED
-    return {Verdict.NG: DEFECT, Verdict.OK: SOUND}.get(Verdict(verdict), UNJUDGED) if verdict else UNJUDGED
-
-
-def utc(moment: datetime) -> str:
-    """How moments are written: in UTC with microseconds, so that the order of the text is the order in time."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
 def _first(trace: Trace, sha256: str) -> dict[str, Any]:
     """A new inspection's row."""
-    standing = {"verdict": None, "disagrees": False, "state": State.OPEN, "priority": UNJUDGED, "head": 0}
-    return {"id": trace.id, **_summary(trace, sha256), **standing}
+    return {"id": trace.id, **_summary(trace, sha256), **_unreviewed(trace), "head": 0}
 
 
 def _summary(trace: Trace, sha256: str) -> dict[str, Any]:
@@ -150,6 +127,7 @@ def _summary(trace: Trace, sha256: str) -> dict[str, Any]:
         "product": _plain(trace.product),
         "lot": _plain(trace.lot),
         "part": _plain(trace.part),
+        "picture": trace.images[0].sha256 if trace.images else None,
         "planner": trace.planner.backend[:40],
         "model": _plain(trace.planner.model),
         "proposed": proposed.verdict if proposed else None,
@@ -159,23 +137,12 @@ def _summary(trace: Trace, sha256: str) -> dict[str, Any]:
     }
 
 
-def _standing(trace: Trace, row: Row[Any], acts: Mapping[str, int]) -> dict[str, Any]:
-    """The columns that a review has a say in. `acts` has the number of the last entry of each kind.
-
-    A verdict that a person has set stays. Whether people disagree is known to the review alone; what a new proposal
-    can only have made worse is taken as worse until the next entry is written.
-    """
+def _unreviewed(trace: Trace) -> dict[str, Any]:
+    """The columns that a review has a say in, before there is one."""
     answer = proposal(trace)
-    proposed = answer.verdict if answer else None
-    verdict = row.verdict if "verdict" in acts else proposed
-    said = "verdict" in acts or "judgement" in acts
-    differs = bool(said and (row.disagrees or verdict != proposed or proposed != row.proposed))
-    state = State.OPEN
-    if finished(trace):
-        amending = acts.get("amendment", 0) > acts.get("signature", 0)
-        state = State.AMENDING if amending else State.WAITING
-    priority = priority_of(verdict, disagrees=differs)
-    return {"verdict": verdict, "disagrees": differs, "state": state, "priority": priority}
+    verdict = answer.verdict if answer else None
+    state = State.WAITING if finished(trace) else State.OPEN
+    return {"verdict": verdict, "disagrees": False, "state": state, "priority": priority(verdict, disagrees=False)}
 
 
 def _plain(text: str | None) -> str | None:
@@ -183,13 +150,9 @@ def _plain(text: str | None) -> str | None:
     return None if text is None else text.replace("\0", "").replace("\n", " ")[:NAME]
 
 
-def _acts(connection: Connection, trace_id: str) -> dict[str, int]:
-    asked = select(entries.c.kind, func.max(entries.c.n).label("last")).where(entries.c.inspection == trace_id)
-    return {row.kind: row.last for row in connection.execute(asked.group_by(entries.c.kind))}
-
-
 def _newest(asked: Any) -> Any:
-    return asked.order_by(inspections.c.created.desc(), inspections.c.id.desc())
+    # Traces are dated to the second; of those of one second, the one that was touched last is the newest.
+    return asked.order_by(inspections.c.created.desc(), inspections.c.updated.desc(), inspections.c.id.desc())
 
 
 def _record(trace_id: str) -> str:
