@@ -10,14 +10,14 @@ from agent.policy import judge
 from agent.record import Recorder
 from agent.state import Setup, State
 from agent.wording import reply
-from kenpin.contracts.trace import Answer, Finding, Measure, Step, Turn
+from kenpin.contracts.trace import Answer, Ending, Finding, Measure, PlannerInfo, Step, Turn, step_sha256
 from kenpin.contracts.verdict import Criterion, Verdict
 
 HOUSE_NUMBERS = (SURE, 255.0)
 """Numbers that an answer may name without a step: the threshold of scores, and the brightest grey level."""
 
 
-def conclude_turn(state: State, recorder: Recorder) -> tuple[dict[str, Any], Answer]:
+def conclude_turn(state: State, recorder: Recorder, planner: PlannerInfo) -> tuple[dict[str, Any], Answer]:
     """Judge a finished turn.
 
     Returns:
@@ -25,19 +25,40 @@ def conclude_turn(state: State, recorder: Recorder) -> tuple[dict[str, Any], Ans
     """
     setup = Setup.model_validate(state["setup"])
     steps = [Step.model_validate(step) for step in state["steps"]]
-    earlier = [Step.model_validate(step) for turn in state["turns"] for step in turn["steps"]]
-    answer = _answer(state, setup, steps, earlier, recorder.limit(state))
+    ending, limit = state["ending"], recorder.limit(state) or "limit.unknown"
+    answer = answer_from(state, limit=limit)
     turn = Turn(
-        say=state["say"], steps=tuple(steps), answer=answer, sent=tuple(state["sent"]), ms=round(state["spent_ms"], 1)
+        say=state["say"],
+        by=state.get("by"),
+        steps=tuple(steps),
+        answer=answer,
+        sent=tuple(state["sent"]),
+        ms=round(state["spent_ms"], 1),
+        ending=Ending(tool=ending["tool"], args=ending["args"]) if ending else None,
+        limit=None if ending else limit,
+        scale=float(state["scale"]["mm_per_px"]) if state["scale"] else None,
+        labels=_labels(state, {step.n for step in steps}),
+        tools={name: version for name, version in recorder.versions.items() if setup.tools.get(name) != version},
+        planner=planner if setup.planner not in (None, planner) else None,
+        seals=tuple(step_sha256(step) for step in steps),
     )
     return {"turns": [turn.model_dump(mode="json")], "steps": [], "sent": []}, answer
 
 
-def _answer(state: State, setup: Setup, steps: list[Step], earlier: list[Step], limit: str | None) -> Answer:
+def answer_from(state: State, *, limit: str) -> Answer:
+    """The answer of a turn, from what stands in the state and nothing else: no model, no tool, no picture.
+
+    Args:
+        state: At the end of the turn.
+        limit: The limit that cut the turn off, if no ending stands in the state.
+    """
+    setup = Setup.model_validate(state["setup"])
+    steps = [Step.model_validate(step) for step in state["steps"]]
+    earlier = [Step.model_validate(step) for turn in state["turns"] for step in turn["steps"]]
     ending = state["ending"]
     findings, measures = _findings(state, steps, earlier), _measures(steps)
     if ending is None:
-        return _cut_off(state, setup, steps, findings, measures, limit or "limit.unknown")
+        return _cut_off(state, setup, steps, findings, measures, limit)
     args = ending["args"]
     text = str(args["question"] if ending["tool"] == "ask" else args["text"])
     own = own_words(text, [*earlier, *steps])
@@ -73,6 +94,11 @@ def _answer(state: State, setup: Setup, steps: list[Step], earlier: list[Step], 
         unverified=claims,
         reasons=outcome.reasons,
     )
+
+
+def _labels(state: State, steps: set[int]) -> dict[str, str]:
+    """What the regions of these steps are."""
+    return {key: str(region["label"]) for key, region in state["regions"].items() if region.get("step") in steps}
 
 
 def _cut_off(

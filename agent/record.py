@@ -37,6 +37,11 @@ class Recorder:
         """Names of the calls that end a turn."""
         return frozenset(ENDINGS)
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Version of each tool that can be called."""
+        return {name: tool.version for name, tool in sorted({**self.tools, **ENDINGS}.items())}
+
     def desk(self, state: State) -> StateDesk:
         return StateDesk(state, pictures=self.pictures, cases=self.cases)
 

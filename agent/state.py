@@ -1,13 +1,13 @@
 """Typed state of one inspection. Plain data only: a checkpoint is written after each step; pictures stay outside."""
 
 import operator
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from kenpin.contracts.camera import CameraProfile
-from kenpin.contracts.trace import TraceImage
+from kenpin.contracts.trace import PlannerInfo, TraceImage
 from kenpin.contracts.verdict import Criteria
 
 
@@ -25,6 +25,14 @@ class Setup(BaseModel):
     created: str
     lang: str = "auto"
     product: str | None = None
+    lot: str | None = None
+    part: str | None = None
+    asker: str | None = None
+    rerun_of: str | None = None
+    tools: dict[str, str] = Field(default_factory=dict)
+    """Version of each tool that can be called."""
+    planner: PlannerInfo | None = None
+    """Of the one who started; None in checkpoints of an earlier Kenpin."""
     images: tuple[TraceImage, ...]
     good: tuple[str, ...] = ()
     """sha256 of the good samples."""
@@ -45,6 +53,8 @@ class State(TypedDict):
     turns: Annotated[list[dict[str, Any]], operator.add]
     """Finished turns, as in the trace."""
     say: str
+    by: NotRequired[str | None]
+    """Who said it, if not the one who started the inspection; missing in checkpoints of an earlier Kenpin."""
     steps: list[dict[str, Any]]
     """Steps of the current turn."""
     sent: list[dict[str, Any]]

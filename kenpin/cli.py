@@ -11,8 +11,10 @@ import typer
 
 from kenpin.cli_camera import camera_app
 from kenpin.cli_cases import cases_app
+from kenpin.cli_keys import keys_app
 from kenpin.cli_products import products_app
-from kenpin.cli_shared import JsonOption, console, installation
+from kenpin.cli_shared import JsonOption, console, console_actor, installation
+from kenpin.cli_users import users_app
 from kenpin.contracts.errors import KenpinError
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ app = typer.Typer(
 app.add_typer(cases_app, name="cases")
 app.add_typer(products_app, name="products")
 app.add_typer(camera_app, name="camera")
+app.add_typer(keys_app, name="keys")
+app.add_typer(users_app, name="users")
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
 LangOption = Annotated[Literal["auto", "en", "ja"], typer.Option("--lang", help="Language of the answer.")]
@@ -36,6 +40,8 @@ ReferenceOption = Annotated[
 GoodOption = Annotated[Path | None, typer.Option("--good", help="Folder of a few good samples.")]
 ScaleOption = Annotated[float | None, typer.Option("--mm-per-px", help="Millimetres per pixel.")]
 ProductOption = Annotated[str | None, typer.Option("--product", help="A registered product; see kenpin products.")]
+LotOption = Annotated[str | None, typer.Option("--lot", help="Lot that the part is of.")]
+PartOption = Annotated[str | None, typer.Option("--part", help="Number of the part; its exposures share it.")]
 CameraOption = Annotated[Path | None, typer.Option("--camera", help="Camera profile (YAML or JSON).")]
 CriteriaOption = Annotated[Path | None, typer.Option("--criteria", help="Criteria file (YAML).")]
 
@@ -50,6 +56,8 @@ def inspect(
     criteria: CriteriaOption = None,
     product: ProductOption = None,
     camera: CameraOption = None,
+    lot: LotOption = None,
+    part: PartOption = None,
     planner: PlannerOption = None,
     as_json: JsonOption = False,
     lang: LangOption = "auto",
@@ -67,7 +75,8 @@ def inspect(
     kenpin = installation(planner=planner)
     given = material(
         image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang,
-        product=product, camera=camera, shelf=(kenpin.products, kenpin.pictures),
+        product=product, camera=camera, shelf=(kenpin.products, kenpin.pictures), lot=lot, part=part,
+        asker=console_actor().name,
     )
     inspector = kenpin.inspector()
     inspection = inspector.start(given)
@@ -98,6 +107,8 @@ def chat(
     criteria: CriteriaOption = None,
     product: ProductOption = None,
     camera: CameraOption = None,
+    lot: LotOption = None,
+    part: PartOption = None,
     planner: PlannerOption = None,
     lang: LangOption = "auto",
     resume: Annotated[str | None, typer.Option("--resume", help="Id of an inspection to go on with.")] = None,
@@ -113,7 +124,8 @@ def chat(
     inspection = resume or inspector.start(
         material(
             image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang,
-            product=product, camera=camera, shelf=(kenpin.products, kenpin.pictures),
+            product=product, camera=camera, shelf=(kenpin.products, kenpin.pictures), lot=lot, part=part,
+            asker=console_actor().name,
         )
     )
     screen.planner(inspector.planner.info)

@@ -1,5 +1,6 @@
 """What the files of the command line share."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kenpin.contracts.people import Actor
     from kenpin.wiring import Kenpin
 
 JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout, and nothing else there.")]
@@ -17,7 +19,21 @@ def installation(**given: object) -> "Kenpin":
     from kenpin.config import read_settings
     from kenpin.wiring import open_kenpin
 
-    return open_kenpin(read_settings(**given))
+    return open_kenpin(read_settings(**given), console=True)
+
+
+def console_actor() -> "Actor":
+    """Whoever sits at this machine. Who has the data folder and the key is trusted with them."""
+    import getpass
+
+    from kenpin.contracts.people import Actor, Role
+
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that has no name.
+        name = str(os.getuid())
+    return Actor(name=f"console:{name}", roles=frozenset({Role.OPERATOR, Role.ADMINISTRATOR}), kind="console")
 
 
 def console(*, err: bool = False) -> "Console":

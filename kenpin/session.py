@@ -82,6 +82,9 @@ def material(
     camera: Path | None = None,
     lang: str = "auto",
     product: str | None = None,
+    lot: str | None = None,
+    part: str | None = None,
+    asker: str | None = None,
     shelf: tuple[ProductStore, PictureStore] | None = None,
 ) -> Material:
     """What an inspection starts from: files, and for what is not given what is registered with the product.
@@ -94,6 +97,9 @@ def material(
         criteria: Criteria file; the registered product that it names is used where `product` names none.
         lang: Language of the answer.
         product: Name of a registered product.
+        lot: Lot that the part is of.
+        part: Number of the part.
+        asker: Who starts the inspection.
         shelf: Where products and their pictures are; None uses no registered product.
     """
     if mm_per_px is not None and not 1e-6 <= mm_per_px <= 1000:
@@ -116,6 +122,9 @@ def material(
         camera=_fitting(camera, subject) if camera else None,
         lang=lang,
         product=known.name if known else read.product if read else None,
+        lot=lot,
+        part=part,
+        asker=asker,
     )
 
 

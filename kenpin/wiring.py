@@ -14,11 +14,21 @@ from agent.record import Recorder
 from kenpin.config import Settings
 from kenpin.contracts.case import CaseHit, CaseQuery
 from kenpin.contracts.errors import FileRefused
-from kenpin.contracts.ports import CaseStore, Embedder, TraceStore
+from kenpin.contracts.ports import CaseStore, Embedder
 from kenpin.contracts.view import RgbImage
+from kenpin.database.engine import Database, open_database
 from kenpin.products.store import FileProducts
-from kenpin.traces.files import FileTraces
+from kenpin.review.book import Book
+from kenpin.review.service import Reviews
+from kenpin.review.verifying import Verifier
+from kenpin.security.audit import ChainedAudit
+from kenpin.security.checkpoints import CheckpointCipher
+from kenpin.security.keyring import KeySource
+from kenpin.security.people import People
+from kenpin.security.vault import Vault, open_vault
 from kenpin.traces.pictures import FilePictures
+from kenpin.traces.records import DatabaseTraces
+from kenpin.traces.takein import take_in
 
 if TYPE_CHECKING:
     from kenpin.cases.chroma import ChromaCases
@@ -35,16 +45,71 @@ class Kenpin:
     """One installation: its settings, its stores, and inspectors over them."""
 
     settings: Settings
+    console: bool = False
+    """Whether this is the command line, whose user is trusted as one who holds the data folder and the key."""
+
+    @cached_property
+    def database(self) -> Database:
+        """Records, people, audit log and data keys, its tables brought up to date.
+
+        Raises:
+            FileRefused: The file is no database, or the address cannot be understood.
+            Unavailable: The server does not answer.
+        """
+        url = self.settings.database_url
+        return open_database(url.get_secret_value() if url else None, folder=self.home)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """What seals pictures, traces and free text. A first key is made where nothing has been sealed yet.
+
+        Raises:
+            KeyRefused: The master key is missing, malformed, or not the one that sealed the records.
+        """
+        return open_vault(self.database, self.key_source)
+
+    @property
+    def key_source(self) -> KeySource:
+        """Where the master key comes from."""
+        key, new = self.settings.master_key, self.settings.new_master_key
+        return KeySource(
+            place=self.settings.key_file or self.home / "master.key",
+            key=key.get_secret_value() if key else None,
+            new=new.get_secret_value() if new else None,
+        )
+
+    @cached_property
+    def audit(self) -> ChainedAudit:
+        """The append-only log."""
+        return ChainedAudit(self.database)
+
+    @cached_property
+    def people(self) -> People:
+        """Accounts, sessions, and the guard that every action asks."""
+        return People(self.database, self.audit, self.settings, console=self.console)
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        """Queue, decisions and signatures."""
+        return Reviews(self.database, sealer=self.vault, traces=self.traces, pictures=self.pictures,
+                       audit=self.audit, guard=self.people)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Holds every record against what it must be."""
+        return Verifier(self.database, self.vault, self.traces, self.pictures)
 
     @cached_property
     def pictures(self) -> FilePictures:
-        """Pictures by sha256."""
-        return FilePictures(self.home / "pictures")
+        """Pictures by sha256, sealed."""
+        return FilePictures(self.home / "pictures", self.vault)
 
     @cached_property
-    def traces(self) -> TraceStore:
-        """Finished and unfinished traces."""
-        return FileTraces(self.home / "traces")
+    def traces(self) -> DatabaseTraces:
+        """Finished and unfinished traces. Files of an earlier Kenpin are taken in."""
+        traces = DatabaseTraces(self.database, self.vault, reviewed=Book(self.database, self.vault).follow)
+        take_in(self.home / "traces", traces)
+        return traces
 
     @cached_property
     def products(self) -> FileProducts:
@@ -95,6 +160,7 @@ class Kenpin:
 
     def inspector(self, planner: str | None = None) -> Inspector:
         """An inspector with the named planner, or the one of the settings."""
+        from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
         from langgraph.checkpoint.sqlite import SqliteSaver
 
         from tools.catalog import CATALOG, OFFERED
@@ -102,19 +168,19 @@ class Kenpin:
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
         built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
-        return Inspector(
-            planner=built, recorder=recorder, traces=self.traces, checkpointer=SqliteSaver(self._checkpoints())
-        )
+        sealing = EncryptedSerializer(CheckpointCipher(self.vault))
+        checkpointer = SqliteSaver(self._checkpoints(), serde=sealing)
+        return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=checkpointer)
 
     @cached_property
     def home(self) -> Path:
-        """The data folder, made if it is not there.
+        """The data folder, made for its owner alone if it is not there.
 
         Raises:
             FileRefused: It cannot be made or is no folder.
         """
         try:
-            self.settings.home.mkdir(parents=True, exist_ok=True)
+            self.settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
             raise _unusable(self.settings.home, exc.strerror or str(exc)) from None
         return self.settings.home
@@ -147,9 +213,9 @@ class LazyCases:
         return self._kenpin.cases.search(query, region=region, picture=picture)
 
 
-def open_kenpin(settings: Settings) -> Kenpin:
-    """Open the installation that the settings describe."""
-    return Kenpin(settings)
+def open_kenpin(settings: Settings, *, console: bool = False) -> Kenpin:
+    """Open the installation that the settings describe, at the command line or behind a page."""
+    return Kenpin(settings, console)
 
 
 __all__ = ["Kenpin", "open_kenpin"]

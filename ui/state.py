@@ -25,13 +25,15 @@ class Draft:
     criteria: Criteria | None = None
     product: str | None = None
     """A registered product, whose samples and limits stand in for those that are not given."""
+    lot: str | None = None
+    part: str | None = None
     suggestions: dict[str, list[str]] = field(default_factory=dict)
     """What to try on this picture, by language; empty for a picture that is not a sample."""
 
     @property
     def has_material(self) -> bool:
         """Whether anything beside the picture was given."""
-        return bool(self.references or self.good or self.mm_per_px or self.criteria or self.product)
+        return bool(self.references or self.good or self.mm_per_px or self.criteria or self.product or self.lot)
 
 
 @dataclass

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kenpin.contracts.camera import CameraProfile
 from kenpin.contracts.verdict import Criteria, Verdict
 from kenpin.contracts.view import Box
 
@@ -109,8 +110,18 @@ class Answer(_Record):
     """Why the verdict is not better than it is, one line each."""
 
 
+class Ending(_Record):
+    """The call that ended a turn, as the planner made it: what it said, before any rule was held against it."""
+
+    tool: Literal["answer", "ask"]
+    args: dict[str, Any]
+
+
 class Turn(_Record):
-    """What the user said, the steps that followed, and the answer."""
+    """What the user said, the steps that followed, and the answer.
+
+    From `ending` to `labels` it holds what the answer was made from beside the steps, so that it can be made again.
+    """
 
     say: str
     by: str | None = None
@@ -120,6 +131,20 @@ class Turn(_Record):
     sent: tuple[dict[str, Any], ...] = ()
     """For planners that look at pictures: view id and pixel size of each picture sent."""
     ms: float | None = None
+    ending: Ending | None = None
+    """None if a limit cut the turn off."""
+    limit: str | None = None
+    """The limit that cut the turn off, as a reason code."""
+    scale: float | None = None
+    """Millimetres per pixel of the subject as known when the turn ended."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """What each region that a step of this turn named is: defect type or noun, by id."""
+    tools: dict[str, str] = Field(default_factory=dict)
+    """Versions of tools that differ from the trace's own: Kenpin was updated during the conversation."""
+    planner: PlannerInfo | None = None
+    """The planner of this turn, if it is another than the trace's."""
+    seals: tuple[str, ...] = ()
+    """`step_sha256` of each step, taken when the turn ended."""
 
 
 class Trace(_Record):
@@ -141,11 +166,29 @@ class Trace(_Record):
     """The acceptance limits that were given, with their revision."""
     tools: dict[str, str] = Field(default_factory=dict)
     """Version of each tool that could be called."""
+    lang: str = "auto"
+    """Language of the answers as set: `auto`, `en` or `ja`."""
+    camera: CameraProfile | None = None
+    """Profile of the subject's camera, fitted to the picture's size."""
+    rerun_of: str | None = None
+    """The inspection that this one runs again."""
     good: tuple[str, ...] = ()
     """sha256 of each good sample that `detect` had, as stored; given, or registered with the product."""
     views: tuple[dict[str, Any], ...] = ()
     """Every view with its transform to the original (see `kenpin.contracts.view.View`)."""
     turns: tuple[Turn, ...] = ()
+
+
+def step_sha256(step: Step) -> str:
+    """sha256 of a step as JSON without what has its default."""
+    return hashlib.sha256(step.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+
+
+def as_of(trace: Trace, turns: int) -> Trace:
+    """The trace as it stood when this many turns had ended."""
+    kept = trace.turns[:turns]
+    known = {image.id for image in trace.images} | {step.view for turn in kept for step in turn.steps}
+    return trace.model_copy(update={"turns": kept, "views": tuple(v for v in trace.views if v["id"] in known)})
 
 
 def trace_bytes(trace: Trace) -> bytes:

@@ -86,6 +86,13 @@ class ChainedAudit:
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(audit)).scalar_one())
 
+    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Every actor and every action that stands in the log, each in order."""
+        with self._database.read() as connection:
+            asked = (select(column).distinct().order_by(column) for column in (audit.c.actor, audit.c.action))
+            actors, actions = (tuple(str(name) for name in connection.scalars(one)) for one in asked)
+        return actors, actions
+
     def _walk(self) -> Iterator[AuditEvent]:
         with self._database.read() as connection:
             done = 0

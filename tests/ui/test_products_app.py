@@ -53,3 +53,21 @@ def test_the_page_speaks_japanese_of_products(page: AppTest, golden: bytes) -> N
     page.segmented_control(key="language").set_value("ja").run()
     registered(page, golden, "パネル")
     assert [s.value for s in page.success] == ["パネル の良品サンプルは 1 枚になりました。"]
+
+
+def test_lot_and_part_stand_in_the_trace_and_the_next_part_keeps_the_lot(page: AppTest, panel: bytes) -> None:
+    page.run()
+    chat.give(page, panel)
+    for name, value in (("-lot", "L-17"), ("-part", "0042")):
+        next(f for f in page.text_input if str(f.key).startswith("which-") and str(f.key).endswith(name)).set_value(value)
+    page.run()
+    chat.say(page, "Look for scratches.")
+    assert not page.exception
+    assert (chat.stored(page).lot, chat.stored(page).part) == ("L-17", "0042")
+
+    page.button(key="next").click().run()
+    chat.give(page, panel)
+    chat.say(page, "Look for scratches.")
+
+    assert not page.exception
+    assert (chat.stored(page).lot, chat.stored(page).part) == ("L-17", None)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from agent.inspector import Photo
+from agent.inspector import MAX_NAME, Photo
 from kenpin.contracts.errors import KenpinError
 from kenpin.contracts.product import Product
 from kenpin.security.uploads import Upload
@@ -36,6 +36,19 @@ def choose(draft: Draft, t: Texts, *, key: str) -> None:
         return
     if known is not None:
         st.caption(t("product.brings", name=plain(known.name), good=len(known.good), golden=len(known.references)))
+
+
+def lot_and_part(draft: Draft, t: Texts, *, key: str) -> None:
+    """Fields that say which part this is; both may stay empty."""
+    left, right = st.columns(2)
+    with left:
+        draft.lot = _name(t("lot.lot"), draft.lot, key=f"{key}-lot", text=t("lot.lot_help"))
+    with right:
+        draft.part = _name(t("lot.part"), draft.part, key=f"{key}-part", text=t("lot.part_help"))
+
+
+def _name(label: str, value: str | None, *, key: str, text: str) -> str | None:
+    return st.text_input(label, value=value or "", max_chars=MAX_NAME, key=key, help=text).strip() or None
 
 
 def product_of(draft: Draft) -> Product | None:

@@ -196,14 +196,16 @@ def _leave(session: Session, trace: Trace, *, subject: bool) -> None:
     said = trace.turns[-1].say if trace.turns else None
     session.prepare()
     session.draft = Draft(subject=draft.subject if subject else None, references=list(draft.references),
-                          good=list(draft.good), mm_per_px=draft.mm_per_px, criteria=draft.criteria)
+                          good=list(draft.good), mm_per_px=draft.mm_per_px, criteria=draft.criteria,
+                          product=draft.product, lot=draft.lot, part=draft.part if subject else None)
     session.kept = said if subject else None
 
 
 def _material_of(trace: Trace) -> Draft:
-    first = trace.images[0]
+    first, known = trace.images[0], {product.name for product in installation().products.all()}
     return Draft(subject=_stored(first), references=[_stored(i) for i in trace.images[1:] if i.role == "reference"],
-                 mm_per_px=first.mm_per_px)
+                 mm_per_px=first.mm_per_px, criteria=trace.criteria,
+                 product=trace.product if trace.product in known else None, lot=trace.lot, part=trace.part)
 
 
 def _stored(image: TraceImage) -> Upload:

@@ -12,7 +12,7 @@ from ui.i18n import Texts
 from ui.parts.line import Said, ask_line
 from ui.parts.paste import listen
 from ui.parts.plain import one_line, plain
-from ui.parts.products import choose, register, with_product
+from ui.parts.products import choose, lot_and_part, register, with_product
 from ui.parts.samples import FOLDER, Sample, samples, tile
 from ui.parts.sidebar import planner_name
 from ui.parts.uploads import TYPES, forget_files, photo, read_files, read_limits, say_error
@@ -44,7 +44,8 @@ def begin(session: Session, instruction: str) -> None:
         whole, golden, good, product = with_product(draft)
         material = Material(
             subject=photo(draft.subject), references=golden, mm_per_px=draft.mm_per_px, good=good,
-            criteria=whole.criteria, lang=installation().settings.lang, product=product)
+            criteria=whole.criteria, lang=installation().settings.lang, product=product,
+            lot=draft.lot, part=draft.part)
         started = inspector(planner_name(session)).start(material)
     except KenpinError as exc:
         session.error, session.kept = str(exc), instruction
@@ -167,6 +168,7 @@ def _material(session: Session, t: Texts) -> None:
     draft = session.draft
     with st.expander(t("material.title"), expanded=True, icon=":material/inventory_2:"):
         choose(draft, t, key=f"product-{session.nonce}")
+        lot_and_part(draft, t, key=f"which-{session.nonce}")
         left, right = st.columns(2)
         with left:
             _pictures(draft.references, t, "references", session)
@@ -213,6 +215,6 @@ def _pictures(held: list[Upload], t: Texts, kind: str, session: Session) -> None
 def _material_words(draft: Draft, t: Texts) -> str:
     parts = [t.raw("material.n_references", n=len(draft.references)) if draft.references else "",
              t.raw("material.n_good", n=len(draft.good)) if draft.good else "",
-             f"{draft.mm_per_px:g} mm/px" if draft.mm_per_px else "", draft.product or "",
+             f"{draft.mm_per_px:g} mm/px" if draft.mm_per_px else "", draft.product or "", draft.lot or "",
              draft.criteria.source if draft.criteria else ""]
     return ", ".join(part for part in parts if part)
