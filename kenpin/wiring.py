@@ -18,6 +18,7 @@ from kenpin.contracts.ports import CaseStore, Embedder
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database, open_database
 from kenpin.products.store import FileProducts
+from kenpin.review.book import Book
 from kenpin.review.service import Reviews
 from kenpin.review.verifying import Verifier
 from kenpin.security.audit import ChainedAudit
@@ -106,7 +107,7 @@ class Kenpin:
     @cached_property
     def traces(self) -> DatabaseTraces:
         """Finished and unfinished traces. Files of an earlier Kenpin are taken in."""
-        traces = DatabaseTraces(self.database, self.vault)
+        traces = DatabaseTraces(self.database, self.vault, reviewed=Book(self.database, self.vault).follow)
         take_in(self.home / "traces", traces)
         return traces
 

@@ -1,4 +1,4 @@
-"""audit"""
+"""Page audit."""
 
 from kenpin.contracts.people import Actor
 from ui.frame import framed
