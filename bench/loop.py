@@ -27,8 +27,11 @@ from agent.inspector import Inspector, Material, Photo, answer_of
 from agent.planners.scripted import call, conclude, scripted_planner
 from agent.policy import Limits
 from agent.record import Recorder
-from kenpin.traces.files import FileTraces
+from kenpin.database.engine import open_database
+from kenpin.security.keyring import Keyring, new_key
+from kenpin.security.vault import Vault
 from kenpin.traces.pictures import FilePictures
+from kenpin.traces.records import DatabaseTraces
 from tools import zoom
 from tools.overlay import draw_boxes
 from tools.spec import Tool
@@ -70,10 +73,12 @@ def kenpin_round(steps: int) -> tuple[float, float]:
         stored = Stopwatch(pictures)
         record.draw_boxes = stored.timed(draw_boxes)  # type: ignore[attr-defined]
         recorder = Recorder(tools={"zoom": clock.tool}, pictures=stored, cases=None, limits=Limits())
+        database = open_database(None, folder=Path(home))
+        vault = Vault(database, Keyring((new_key(),), "this run"))
         inspector = Inspector(
             planner=scripted_planner(script),
             recorder=recorder,
-            traces=FileTraces(Path(home) / "traces"),
+            traces=DatabaseTraces(database, vault),
             checkpointer=saver(Path(home)),
         )
         inspection = inspector.start(Material(subject=Photo(picture())))

@@ -11,6 +11,7 @@ import typer
 
 from kenpin.cli_camera import camera_app
 from kenpin.cli_cases import cases_app
+from kenpin.cli_keys import keys_app
 from kenpin.cli_products import products_app
 from kenpin.cli_shared import JsonOption, console, console_actor, installation
 from kenpin.cli_users import users_app
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.add_typer(cases_app, name="cases")
 app.add_typer(products_app, name="products")
 app.add_typer(camera_app, name="camera")
+app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]

@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """File of the master key; None keeps it in `home`, where a copy of the folder takes it along."""
     master_key: SecretStr | None = None
     """The master key itself, base64 of 32 bytes; wins over `key_file`."""
+    new_master_key: SecretStr | None = None
+    """The key that `kenpin keys rotate` puts in the place of `master_key`. Both are used while it is set."""
     session_minutes: float = Field(default=30.0, gt=0)
     """A session ends after so long without anything done."""
     session_hours: float = Field(default=12.0, gt=0)

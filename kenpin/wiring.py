@@ -14,16 +14,21 @@ from agent.record import Recorder
 from kenpin.config import Settings
 from kenpin.contracts.case import CaseHit, CaseQuery
 from kenpin.contracts.errors import FileRefused
-from kenpin.contracts.ports import CaseStore, Embedder, TraceStore
+from kenpin.contracts.ports import CaseStore, Embedder
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database, open_database
 from kenpin.products.store import FileProducts
+from kenpin.review.book import Book
+from kenpin.review.service import Reviews
+from kenpin.review.verifying import Verifier
 from kenpin.security.audit import ChainedAudit
-from kenpin.security.keyring import find_keyring
+from kenpin.security.checkpoints import CheckpointCipher
+from kenpin.security.keyring import KeySource
 from kenpin.security.people import People
-from kenpin.security.vault import Vault, anything_sealed
-from kenpin.traces.files import FileTraces
+from kenpin.security.vault import Vault, open_vault
 from kenpin.traces.pictures import FilePictures
+from kenpin.traces.records import DatabaseTraces
+from kenpin.traces.takein import take_in
 
 if TYPE_CHECKING:
     from kenpin.cases.chroma import ChromaCases
@@ -41,7 +46,7 @@ class Kenpin:
 
     settings: Settings
     console: bool = False
-    """Opened by the command line, whose user has the data folder and the key. Never behind a page."""
+    """Whether this is the command line, whose user is trusted as one who holds the data folder and the key."""
 
     @cached_property
     def database(self) -> Database:
@@ -61,11 +66,17 @@ class Kenpin:
         Raises:
             KeyRefused: The master key is missing, malformed, or not the one that sealed the records.
         """
-        key, place = self.settings.master_key, self.settings.key_file or self.home / "master.key"
-        ring = find_keyring(
-            key=key.get_secret_value() if key else None, place=place, sealed=anything_sealed(self.database)
+        return open_vault(self.database, self.key_source)
+
+    @property
+    def key_source(self) -> KeySource:
+        """Where the master key comes from."""
+        key, new = self.settings.master_key, self.settings.new_master_key
+        return KeySource(
+            place=self.settings.key_file or self.home / "master.key",
+            key=key.get_secret_value() if key else None,
+            new=new.get_secret_value() if new else None,
         )
-        return Vault(self.database, ring)
 
     @cached_property
     def audit(self) -> ChainedAudit:
@@ -74,18 +85,31 @@ class Kenpin:
 
     @cached_property
     def people(self) -> People:
-        """Accounts, sessions, and the guard that says who may do what."""
+        """Accounts, sessions, and the guard that every action asks."""
         return People(self.database, self.audit, self.settings, console=self.console)
 
     @cached_property
-    def pictures(self) -> FilePictures:
-        """Pictures by sha256."""
-        return FilePictures(self.home / "pictures")
+    def reviews(self) -> Reviews:
+        """Queue, decisions and signatures."""
+        return Reviews(self.database, sealer=self.vault, traces=self.traces, pictures=self.pictures,
+                       audit=self.audit, guard=self.people)
 
     @cached_property
-    def traces(self) -> TraceStore:
-        """Finished and unfinished traces."""
-        return FileTraces(self.home / "traces")
+    def verifier(self) -> Verifier:
+        """Holds every record against what it must be."""
+        return Verifier(self.database, self.vault, self.traces, self.pictures)
+
+    @cached_property
+    def pictures(self) -> FilePictures:
+        """Pictures by sha256, sealed."""
+        return FilePictures(self.home / "pictures", self.vault)
+
+    @cached_property
+    def traces(self) -> DatabaseTraces:
+        """Finished and unfinished traces. Files of an earlier Kenpin are taken in."""
+        traces = DatabaseTraces(self.database, self.vault, reviewed=Book(self.database, self.vault).follow)
+        take_in(self.home / "traces", traces)
+        return traces
 
     @cached_property
     def products(self) -> FileProducts:
@@ -136,6 +160,7 @@ class Kenpin:
 
     def inspector(self, planner: str | None = None) -> Inspector:
         """An inspector with the named planner, or the one of the settings."""
+        from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
         from langgraph.checkpoint.sqlite import SqliteSaver
 
         from tools.catalog import CATALOG, OFFERED
@@ -143,19 +168,19 @@ class Kenpin:
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
         built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
-        return Inspector(
-            planner=built, recorder=recorder, traces=self.traces, checkpointer=SqliteSaver(self._checkpoints())
-        )
+        sealing = EncryptedSerializer(CheckpointCipher(self.vault))
+        checkpointer = SqliteSaver(self._checkpoints(), serde=sealing)
+        return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=checkpointer)
 
     @cached_property
     def home(self) -> Path:
-        """The data folder, made if it is not there.
+        """The data folder, made for its owner alone if it is not there.
 
         Raises:
             FileRefused: It cannot be made or is no folder.
         """
         try:
-            self.settings.home.mkdir(parents=True, exist_ok=True)
+            self.settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
             raise _unusable(self.settings.home, exc.strerror or str(exc)) from None
         return self.settings.home
@@ -189,8 +214,8 @@ class LazyCases:
 
 
 def open_kenpin(settings: Settings, *, console: bool = False) -> Kenpin:
-    """Open the installation that the settings describe; `console` for the command line only."""
-    return Kenpin(settings, console=console)
+    """Open the installation that the settings describe, at the command line or behind a page."""
+    return Kenpin(settings, console)
 
 
 __all__ = ["Kenpin", "open_kenpin"]

@@ -17,8 +17,11 @@ from agent.record import Recorder
 from kenpin.contracts.errors import StoreError, ToolInputError
 from kenpin.contracts.trace import Answer, Trace
 from kenpin.contracts.view import Box, RgbImage
-from kenpin.traces.files import FileTraces
+from kenpin.database.engine import open_database
+from kenpin.security.keyring import find_keyring
+from kenpin.security.vault import Vault
 from kenpin.traces.pictures import FilePictures
+from kenpin.traces.records import DatabaseTraces
 from tools.check_image import TOOL as CHECK_IMAGE
 from tools.crop import TOOL as CROP
 from tools.spec import OnView, Region, Report, Scale, Tool, ToolArgs, ToolResult, Workbench
@@ -150,7 +153,10 @@ class House:
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
         self.pictures = FilePictures(self.home / "pictures")
-        self.traces = FileTraces(self.home / "traces")
+        self.database = open_database(None, folder=self.home)
+        ring = find_keyring(key=None, place=self.home / "master.key", sealed=False)
+        self.vault = Vault(self.database, ring)
+        self.traces = DatabaseTraces(self.database, self.vault)
         self.checkpoints = self.home / "checkpoints.sqlite"
         self._connection = sqlite3.connect(self.checkpoints, check_same_thread=False)
         recorder = Recorder(tools=self.tools, pictures=self.pictures, cases=None, limits=self.limits)
@@ -159,6 +165,7 @@ class House:
 
     def __del__(self) -> None:
         self._connection.close()
+        self.database.close()
 
     def start(self, pixels: RgbImage | None = None, **more: Any) -> str:
         """Start an inspection of a picture, by default of a plate."""

@@ -242,6 +242,8 @@ class QueueRow(_Record):
     product: str | None
     lot: str | None
     part: str | None
+    picture: str | None
+    """sha256 of the subject."""
     planner: str
     model: str
     proposed: Verdict | None

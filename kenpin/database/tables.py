@@ -31,6 +31,7 @@ inspections = Table(
     Column("product", String(NAME)),
     Column("lot", String(NAME)),
     Column("part", String(NAME)),
+    Column("picture", String(SHA)),
     Column("planner", String(40), nullable=False),
     Column("model", String(NAME), nullable=False),
     Column("proposed", String(12)),

@@ -29,5 +29,6 @@ def content_sha256(trace: Trace, decision: Decision) -> str:
 
 def entry_sha256(entry: Entry) -> str:
     """The sha256 that an entry must have: over canonical JSON of everything else in it."""
-    body = entry.model_dump(mode="json", exclude={"sha256": True}, exclude_defaults=True)
+    body = entry.model_dump(mode="json", exclude={"sha256": True, "act": True})
+    body["act"] = {"kind": entry.act.kind, **entry.act.model_dump(mode="json", exclude_defaults=True)}
     return hashlib.sha256(canonical(body)).hexdigest()

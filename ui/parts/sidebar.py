@@ -1,31 +1,42 @@
 """The side of the page: new inspection, earlier ones, language and planner."""
 
 from datetime import datetime
+from pathlib import Path
 
 import streamlit as st
 
 from kenpin.contracts.errors import StoreError
 from kenpin.contracts.trace import Trace
 from ui.backend import PLANNERS, installation, trace_of
+from ui.go import go
 from ui.i18n import Texts
 from ui.parts.answer import KINDS, LOOKS
 from ui.parts.plain import one_line, plain
 from ui.parts.uploads import forget_files
 from ui.state import Session
 
+LOGO = Path(__file__).parents[1] / "logo.svg"
 RECENT = 12
 MORE = 60
 
 
-def show_sidebar(session: Session, t: Texts) -> None:
-    """Draw the side of the page."""
+def show_sidebar(session: Session, t: Texts, *, chat: bool, asks: bool) -> None:
+    """Draw the side of a page.
+
+    Args:
+        session: Of the browser.
+        t: Words.
+        chat: Whether this is the chat page, which lists earlier inspections; others have lists of their own.
+        asks: Whether the person may begin an inspection.
+    """
+    st.logo(str(LOGO), size="large")
     with st.sidebar:
-        st.markdown("#### 検品 &nbsp;Kenpin", anchors=False)
-        if st.button(t("side.new"), key="new", icon=":material/add:", type="primary", width="stretch"):
+        if asks and st.button(t("side.new"), key="new", icon=":material/add:", type="primary", width="stretch"):
             session.prepare()
             forget_files()
-            st.rerun()
-        _recent(session, t)
+            go("chat")
+        if chat:
+            _recent(session, t)
         with st.container(key="side-foot"):
             _language(session, t)
             _planner(session, t)

@@ -20,12 +20,17 @@ LONG_SIDE = 2600
 SMALL = 2 * 2**20
 """A stored file up to this many bytes is sent as it is, so that every pixel is the one that was measured."""
 
-_viewer = st.components.v2.component(
-    "kenpin_viewer", html=(HERE / "viewer.html").read_text(encoding="utf-8"),
-    css=(HERE / "viewer.css").read_text(encoding="utf-8"), js=(HERE / "viewer.js").read_text(encoding="utf-8"))
 
-_pictures = st.components.v2.component(
-    "kenpin_pictures", js=(HERE / "pictures.js").read_text(encoding="utf-8"), isolate_styles=False)
+
+def read(*names: str) -> str:
+    """Files beside this one as one script or sheet: the viewer and the drawing field share their stage."""
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+_viewer = st.components.v2.component(
+    "kenpin_viewer", html=read("viewer.html"), css=read("viewer.css"), js=read("stage.js", "viewer.js"))
+
+_pictures = st.components.v2.component("kenpin_pictures", js=read("pictures.js"), isolate_styles=False)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class Mark:
     box: Box
     label: str = ""
     tone: str = "step"
-    """`finding` (counts towards the verdict), `step` (what a step looked at), `frame` (the part that a view shows)."""
+    """`finding` (counts towards the verdict), `step` (what a step looked at), `frame` (the part that a view shows), or
+    what a reviewer made of a finding: `accepted`, `corrected`, `refuted` (a false alarm), `missed` (added)."""
     outline: tuple[tuple[int, int], ...] = ()
     line: tuple[tuple[float, float], ...] = ()
 

@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.Column("product", sa.String(length=200), nullable=True),
         sa.Column("lot", sa.String(length=200), nullable=True),
         sa.Column("part", sa.String(length=200), nullable=True),
+        sa.Column("picture", sa.String(length=64), nullable=True),
         sa.Column("planner", sa.String(length=40), nullable=False),
         sa.Column("model", sa.String(length=200), nullable=False),
         sa.Column("proposed", sa.String(length=12), nullable=True),

@@ -1,0 +1,11 @@
+"""Page audit."""
+
+from kenpin.contracts.people import Actor
+from ui.frame import framed
+from ui.i18n import Texts
+from ui.state import Session
+
+
+@framed
+def audit(session: Session, actor: Actor, t: Texts) -> None:
+    """audit."""
