@@ -4,10 +4,10 @@ import tempfile
 from pathlib import Path
 
 import streamlit as st
+from kenpin.report import write_report
 
 from kenpin.contracts.errors import KenpinError, StoreError
 from kenpin.contracts.trace import Trace, TraceImage, Turn
-from kenpin.report import write_report
 from kenpin.security.uploads import Upload
 from ui.backend import inspector, installation, trace_of
 from ui.i18n import Texts
