@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
@@ -15,6 +16,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kenpin.contracts.errors import FileRefused, MissingExtra, Unavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 BUSY_MS = 60_000
 """How long a writer waits for another one. Writes take milliseconds; this is for a machine that stands still."""
@@ -27,6 +31,14 @@ IN_LINE = text(
 OUT_OF_REACH = ("08", "40", "53", "55P03", "57P", "25006", "28", "3D000")
 """How the codes of PostgreSQL's errors begin where nothing is wrong with what was asked: connection lost, stopped by
 the server, out of disk, memory or connections, shutting down, read-only, refused or missing."""
+BROKEN_FILE = frozenset(
+    {
+        sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS,
+    }
+)  # fmt: skip
+"""The same for SQLite."""
 TOGETHER = {"pool_size": 10, "max_overflow": 20}
 """Connections of a process: one a person who does something at this moment, and a second while a key is made."""
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -183,38 +195,53 @@ def _as_postgresql(engine: Engine) -> None:
 def _upgrade(database: Database) -> None:
     """Run the migrations that are missing. Processes that start at once do it one after the other."""
     from alembic import command
-    from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    scripts = ScriptDirectory.from_config(config)
-    newest = scripts.get_current_head()
+    newest, *_ = known = _revisions()
     try:
         with database.read() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
         if found == newest:
             return
-        if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+        if found is not None and found not in known:
             raise FileRefused(
                 f"the database {database.shown} is of a newer Kenpin (version {found[:40]}, this one knows {newest}); "
                 "use that Kenpin, or a backup from before (nothing was changed)"
             )
         with database.write() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(_config(connection), "head")
     except SQLAlchemyError as exc:
         raise FileRefused(f"the database {database.shown} cannot be used ({_reason(exc)})") from exc
 
 
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Every version of the tables that this Kenpin knows, the newest first."""
+    from alembic.script import ScriptDirectory
+
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def _config(connection: Connection | None = None) -> "Config":
+    from alembic.config import Config
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
 def _out_of_reach(exc: DBAPIError | PoolTimeout) -> bool:
     """Whether the database itself is the matter, and not what was asked of it."""
-    if isinstance(exc, OperationalError | InterfaceError | PoolTimeout) or exc.connection_invalidated:
+    if isinstance(exc, PoolTimeout) or exc.connection_invalidated:
         return True
+    if (code := getattr(exc.orig, "sqlite_errorcode", None)) is not None:
+        return code & 0xFF in BROKEN_FILE
     told = exc.orig.args[0] if exc.orig and exc.orig.args else None
-    return isinstance(told, dict) and str(told.get("C", "")).startswith(OUT_OF_REACH)
+    if isinstance(told, dict):
+        return str(told.get("C", "")).startswith(OUT_OF_REACH)
+    return isinstance(exc, OperationalError | InterfaceError)
 
 
 def _reason(exc: SQLAlchemyError) -> str:
