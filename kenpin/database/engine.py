@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -41,6 +40,8 @@ BROKEN_FILE = frozenset(
 """The same for SQLite."""
 TOGETHER = {"pool_size": 10, "max_overflow": 20}
 """Connections of a process: one a person who does something at this moment, and a second while a key is made."""
+VERSION = "0001"
+"""The newest migration."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -194,18 +195,19 @@ def _as_postgresql(engine: Engine) -> None:
 
 def _upgrade(database: Database) -> None:
     """Run the migrations that are missing. Processes that start at once do it one after the other."""
-    from alembic import command
-    from alembic.runtime.migration import MigrationContext
-
-    newest, *_ = known = _revisions()
     try:
         with database.read() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        if found == newest:
+            found = _version(connection)
+        if found == VERSION:
             return
+        # Imported only where there is something to do: it would double the time that a command takes to start.
+        from alembic import command
+        from alembic.script import ScriptDirectory
+
+        known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
         if found is not None and found not in known:
             raise FileRefused(
-                f"the database {database.shown} is of a newer Kenpin (version {found[:40]}, this one knows {newest}); "
+                f"the database {database.shown} is of a newer Kenpin (version {found[:40]}, this one knows {VERSION}); "
                 "use that Kenpin, or a backup from before (nothing was changed)"
             )
         with database.write() as connection:
@@ -214,12 +216,11 @@ def _upgrade(database: Database) -> None:
         raise FileRefused(f"the database {database.shown} cannot be used ({_reason(exc)})") from exc
 
 
-@cache
-def _revisions() -> tuple[str, ...]:
-    """Every version of the tables that this Kenpin knows, the newest first."""
-    from alembic.script import ScriptDirectory
-
-    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+def _version(connection: Connection) -> str | None:
+    """The version of the tables; None while there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 def _config(connection: Connection | None = None) -> "Config":

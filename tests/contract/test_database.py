@@ -97,6 +97,7 @@ def test_the_migrations_lead_to_the_tables(database: Database) -> None:
     with database.read() as connection:
         # SQLite writes an empty default in a way that alembic takes for another one.
         options = {"compare_type": True, "compare_server_default": not database.sqlite}
+        assert MigrationContext.configure(connection).get_current_revision() == engine.VERSION
         assert compare_metadata(MigrationContext.configure(connection, opts=options), METADATA) == []
 
 
