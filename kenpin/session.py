@@ -84,7 +84,6 @@ def material(
     product: str | None = None,
     lot: str | None = None,
     part: str | None = None,
-    asker: str | None = None,
     shelf: tuple[ProductStore, PictureStore] | None = None,
 ) -> Material:
     """What an inspection starts from: files, and for what is not given what is registered with the product.
@@ -99,7 +98,6 @@ def material(
         product: Name of a registered product.
         lot: Lot that the part is of.
         part: Number of the part.
-        asker: Who starts the inspection.
         shelf: Where products and their pictures are; None uses no registered product.
     """
     if mm_per_px is not None and not 1e-6 <= mm_per_px <= 1000:
@@ -124,7 +122,6 @@ def material(
         product=known.name if known else read.product if read else None,
         lot=lot,
         part=part,
-        asker=asker,
     )
 
 

@@ -6,20 +6,22 @@ import streamlit as st
 
 from agent.inspector import MAX_NAME, Photo
 from kenpin.contracts.errors import KenpinError
+from kenpin.contracts.ports import PictureStore, ProductStore
 from kenpin.contracts.product import Product
 from kenpin.security.uploads import Upload
 from kenpin.session import named, stored
-from ui.backend import installation
+from ui.backend import services
 from ui.i18n import Texts
 from ui.parts.plain import plain
 from ui.parts.uploads import photo, say_error
 from ui.state import Draft
+from ui.who import visitor
 
 
 def choose(draft: Draft, t: Texts, *, key: str) -> None:
     """A field with the registered products; nothing where none is registered."""
     try:
-        names = [product.name for product in installation().products.all()]
+        names = [product.name for product in services().products.all(visitor())]
     except KenpinError as exc:
         say_error(str(exc))
         return
@@ -57,7 +59,11 @@ def product_of(draft: Draft) -> Product | None:
     Raises:
         KenpinError: It is not registered any more, or cannot be read.
     """
-    return named(draft.product, draft.criteria.product if draft.criteria else None, installation().products)
+    return named(draft.product, draft.criteria.product if draft.criteria else None, _shelf()[0])
+
+
+def _shelf() -> tuple[ProductStore, PictureStore]:
+    return services().shelf(visitor())
 
 
 def with_product(draft: Draft) -> tuple[Draft, list[Photo], list[Photo], str | None]:
@@ -66,7 +72,7 @@ def with_product(draft: Draft) -> tuple[Draft, list[Photo], list[Photo], str | N
     Raises:
         KenpinError: As `product_of`; StoreError if a picture of it is missing.
     """
-    known, pictures = product_of(draft), installation().pictures
+    known, pictures = product_of(draft), _shelf()[1]
     golden, good = [photo(p) for p in draft.references], [photo(p) for p in draft.good]
     if known is None:
         return draft, golden, good, draft.criteria.product if draft.criteria else None
@@ -81,7 +87,7 @@ def register(subject: Upload, draft: Draft, t: Texts, *, key: str) -> None:
         if not st.button(t("product.add"), key=f"{key}-add", icon=":material/add:", disabled=not name.strip()):
             return
         try:
-            product = installation().products.add(name, good=[subject])
+            product = services().products.add(visitor(), name, good=[subject])
         except KenpinError as exc:
             say_error(str(exc))
             return
