@@ -8,7 +8,6 @@ from kenpin.contracts.errors import KenpinError
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.review import LOCKED, Dossier, State
 from kenpin.contracts.trace import Trace, Turn, proposal
-from ui.backend import inspector
 from ui.frame import framed
 from ui.go import go, offered
 from ui.i18n import Texts
@@ -25,6 +24,7 @@ from ui.parts.signing import show_signing
 from ui.parts.steps import show_steps, steps_label
 from ui.parts.uploads import say_error
 from ui.parts.viewer import load_stored
+from ui.parts.worklist import show_worklist
 from ui.state import Session
 
 ADDRESS = "inspection"
@@ -43,8 +43,8 @@ def inspection(session: Session, actor: Actor, t: Texts) -> None:
     session.review = wanted
     if st.query_params.get(ADDRESS) != wanted:
         st.query_params[ADDRESS] = wanted
-    desk = desk_of(wanted)
-    desk.told = False
+    desk = desk_of(wanted, actor)
+    show_worklist(actor, wanted, t)
     seen = look(wanted, actor)
     _page(session, desk, seen, actor, t)
     desk.saw(seen)
@@ -179,7 +179,7 @@ def _follow_up(session: Session, desk: Desk, trace: Trace, t: Texts, *,
     text, desk.pending = desk.pending, None
     session.error = session.kept = None
     try:
-        run_turn(session, inspector(trace.planner.backend), trace, text, t, picture=picture)
+        run_turn(session, visitor(), trace, text, t, picture=picture)
     except KenpinError as exc:
         session.error = str(exc)
     if session.error:
