@@ -6,6 +6,7 @@ import streamlit as st
 
 from agent.inspector import MAX_NAME, Photo
 from kenpin.contracts.errors import KenpinError
+from kenpin.contracts.people import Right
 from kenpin.contracts.ports import PictureStore, ProductStore
 from kenpin.contracts.product import Product
 from kenpin.security.uploads import Upload
@@ -81,7 +82,9 @@ def with_product(draft: Draft) -> tuple[Draft, list[Photo], list[Photo], str | N
 
 
 def register(subject: Upload, draft: Draft, t: Texts, *, key: str) -> None:
-    """Add the picture at hand to a product's good samples."""
+    """Add the picture at hand to a product's good samples; offered to those who may register products."""
+    if Right.PRODUCTS not in visitor().rights:
+        return
     with st.popover(t("product.register"), icon=":material/library_add:", type="tertiary"):
         name = st.text_input(t("product.name"), value=draft.product or "", max_chars=60, key=f"{key}-name")
         if not st.button(t("product.add"), key=f"{key}-add", icon=":material/add:", disabled=not name.strip()):

@@ -26,6 +26,7 @@ from ui.parts.uploads import say_error
 from ui.parts.viewer import load_stored
 from ui.parts.worklist import show_worklist
 from ui.state import Session
+from ui.who import visitor
 
 ADDRESS = "inspection"
 STATES = {State.OPEN: ("gray", "hourglass_empty"), State.WAITING: ("blue", "pending_actions"),
