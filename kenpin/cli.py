@@ -77,7 +77,7 @@ def inspect(
     kenpin, actor = services(planner=planner), console_actor()
     given = material(
         image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang,
-        product=product, camera=camera, shelf=kenpin.shelf(actor), lot=lot, part=part,
+        product=product, camera=camera, shelf=lambda: kenpin.shelf(actor), lot=lot, part=part,
     )
     inspection = kenpin.asking.start(actor, given)
     events = kenpin.asking.say(actor, inspection, instruction)
@@ -125,7 +125,7 @@ def chat(
         actor,
         material(
             image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang,
-            product=product, camera=camera, shelf=kenpin.shelf(actor), lot=lot, part=part,
+            product=product, camera=camera, shelf=lambda: kenpin.shelf(actor), lot=lot, part=part,
         ),
     )
     trace = asking.trace(actor, inspection)
