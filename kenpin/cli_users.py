@@ -2,7 +2,8 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
 users_app = typer.Typer(rich_markup_mode=None, help="Accounts: who may sign in, and as what.")
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the account.")]
-RoleName = Literal["operator", "reviewer", "administrator", "auditor"]
+
+
+class RoleName(StrEnum):
+    """The roles of `kenpin.contracts.people`, which is imported by the commands that run: its models take time."""
+
+    OPERATOR = "operator"
+    REVIEWER = "reviewer"
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+
+
 RolesOption = Annotated[
     list[RoleName] | None, typer.Option("--role", help="May be given several times; none takes every role away.")
 ]
@@ -121,7 +132,7 @@ def _password(*, stdin: bool) -> str:
 def _named(names: "list[RoleName] | None") -> "tuple[Role, ...]":
     from kenpin.contracts.people import Role
 
-    return tuple(Role(name) for name in names or ())
+    return tuple(Role(name.value) for name in names or ())
 
 
 def _roles(account: "Account") -> str:
