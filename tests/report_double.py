@@ -115,9 +115,9 @@ def make_trace(pictures: Pictures, *, key: str = "20260131-panel-0001", verdict:
 def reviewed(trace: Trace, *acts: tuple[str, Act]) -> Dossier:
     """The dossier after acts of people, a minute between them; a signature signs what stands when it is given."""
     entries: list[Entry] = []
-    for n, (by, act) in enumerate(acts, start=1):
-        if isinstance(act, Signature):
-            act = act.model_copy(update={"content_sha256": content_sha256(trace, decided(trace, entries))})
+    for n, (by, given) in enumerate(acts, start=1):
+        stands = content_sha256(trace, decided(trace, entries))
+        act = given.model_copy(update={"content_sha256": stands}) if isinstance(given, Signature) else given
         entry = Entry(inspection=trace.id, n=n, at=AT + timedelta(minutes=n), by=by, act=act, sha256="",
                       previous=entries[-1].sha256 if entries else "0" * 64)
         entries.append(entry.model_copy(update={"sha256": entry_sha256(entry)}))

@@ -67,7 +67,7 @@ def _symptom(facts: ReportFacts, t: Words) -> list[Block]:
     if facts.decision.disposition:
         rows.append((t("disposition"), cell(facts.decision.disposition)))
     return [
-        Heading(text=t("8d.0")), Pairs(rows=tuple(rows)), picture(facts, t, tall=0.3),
+        Heading(text=t("8d.0")), Pairs(rows=tuple(rows)), *picture(facts, t, tall=0.3),
         Ticks(label=t("8d.0.needed"), choices=(t("is_yes"), t("is_no"))), Blank(label=t("8d.0.action"), lines=2),
     ]
 
@@ -89,19 +89,18 @@ def _problem(facts: ReportFacts, relatives: Sequence[Relative], t: Words) -> lis
     source = [f"{trace.criteria.source}, {t('revision', revision=trace.criteria.revision)}"] if (
         trace.criteria and trace.criteria.revision) else []
     answer = proposal(trace)
+    rule = f"{t('rule')}: {answer.rule}" if answer and answer.rule else None
     where = [f"{f.id}: {list(f.box)} px" for f in found if f.real]
     lot = t("8d.2.lotng", ng=ng, all=1 + len(known)) if trace.lot else t("8d.2.nolot")
     sizes = [_size(m, t) for turn in _judged(trace.turns) for m in turn]
     rows: tuple[tuple[Cell, ...], ...] = (
-        (cell(t("8d.2.what")), cell(*(v for v in (trace.product, trace.lot, trace.part) if v), "–"[: not trace.product]),
-         EMPTY, EMPTY),
+        (cell(t("8d.2.what")), cell(*(v for v in (trace.product, trace.lot, trace.part) if v)), EMPTY, EMPTY),
         (cell(t("8d.2.defect")), cell(*(_defect(f.type, f.id, f.severity, t) for f in found if f.real)),
          cell(*(false or [t("8d.2.nofalse")])), EMPTY),
         (cell(t("8d.2.where")), cell(*where), EMPTY, EMPTY),
         (cell(t("8d.2.when")), cell(t.time(trace.created)), EMPTY, EMPTY),
         (cell(t("8d.2.howmuch")), cell(*sizes, lot), cell(t("8d.2.otherok", n=ok)) if trace.lot else EMPTY, EMPTY),
-        (cell(t("8d.2.against")), cell(*source, *limits, f"{t('rule')}: {answer.rule}" if answer and answer.rule else ""),
-         EMPTY, EMPTY),
+        (cell(t("8d.2.against")), cell(*source, *limits, rule), EMPTY, EMPTY),
     )
     head = (t("8d.2.question"), t("8d.2.is"), t("8d.2.isnot"), t("8d.2.team"))
     return [Heading(text=t("8d.2")), Table(head=head, rows=rows, widths=(0.17, 0.33, 0.25, 0.25), form=True),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -19,6 +19,9 @@ from kenpin.reports.drawing import LONG_SIDE, marked, stored
 from kenpin.reports.words import Lang
 from kenpin.review.folding import decided, standing, state_of
 from tools.recall import PastCase
+
+Detail = Literal["full", "small", "none"]
+"""Pictures of a report: with all evidence; one small one, for a lot; none, for a table."""
 
 SHORT_SIDE = 560
 """Longest side of a picture in a report of a whole lot, px: 40 mm on paper at 350 dpi."""
@@ -43,12 +46,12 @@ class ReportFacts:
     """Head of the audit log when the report was made."""
     at: datetime
     """When the report is made; times are shown in its zone."""
-    picture: Shown
-    """The original with the findings as reviewed."""
+    picture: Shown | None
+    """The original with the findings as reviewed; None for a table."""
     turns: Mapping[int, Shown] = field(default_factory=dict)
     """By index of the turn: the original with that answer's findings, where they are not those of the whole."""
     evidence: Mapping[str, Shown] = field(default_factory=dict)
-    """By sha256. Empty in a report of a lot."""
+    """By sha256; empty unless the report has all detail."""
 
     @property
     def reviewed(self) -> bool:
@@ -108,11 +111,12 @@ def trace_facts(trace: Trace, pictures: PictureStore, *, at: datetime | None = N
     Raises:
         StoreError: A picture that the trace names is missing or was changed.
     """
-    return _facts(trace, (), pictures, needed=1, asker=trace.asker, content=None, head=None, at=at, small=False)
+    return _facts(trace, (), pictures, needed=1, asker=trace.asker, content=None, head=None, at=at, detail="full")
 
 
 def dossier_facts(
-    dossier: Dossier, pictures: PictureStore, *, head: AuditHead | None, at: datetime | None = None, small: bool = False
+    dossier: Dossier, pictures: PictureStore, *, head: AuditHead | None, at: datetime | None = None,
+    detail: Detail = "full",
 ) -> ReportFacts:
     """Facts of a reviewed inspection.
 
@@ -121,7 +125,7 @@ def dossier_facts(
         pictures: The store.
         head: Head of the audit log now.
         at: Time of the report; now if None.
-        small: For a report of a lot: a small picture, and no evidence.
+        detail: How many pictures.
     Raises:
         NotAllowed: Blind review hides the proposal from the reader.
         StoreError: As `trace_facts`.
@@ -132,7 +136,7 @@ def dossier_facts(
         )
     given = max((s.signature.needed for s in dossier.signatures), default=dossier.needed)
     return _facts(dossier.trace, dossier.entries, pictures, needed=given, asker=dossier.asker,
-                  content=dossier.content_sha256, head=head, at=at, small=small)
+                  content=dossier.content_sha256, head=head, at=at, detail=detail)
 
 
 def cited_cases(trace: Trace) -> tuple[Cited, ...]:
@@ -163,20 +167,22 @@ def _hits(step: Step) -> Iterator[PastCase]:
 
 def _facts(
     trace: Trace, entries: Sequence[Entry], pictures: PictureStore, *, needed: int, asker: str | None,
-    content: str | None, head: AuditHead | None, at: datetime | None, small: bool,
+    content: str | None, head: AuditHead | None, at: datetime | None, detail: Detail,
 ) -> ReportFacts:
     decision = decided(trace, entries)
     subject = trace.images[0].sha256
-    long_side = SHORT_SIDE if small else LONG_SIDE
-    evidence = {} if small else {
-        sha256: stored(pictures, sha256) for sha256 in sorted({s for step in steps_of(trace) for s in step.evidence})
-    }
+    picture: Shown | None = None
+    evidence: dict[str, Shown] = {}
+    if detail != "none":
+        long_side = SHORT_SIDE if detail == "small" else LONG_SIDE
+        picture = marked(pictures, subject, decision.findings, long_side=long_side)
+    if detail == "full":
+        evidence = {sha256: stored(pictures, sha256) for step in steps_of(trace) for sha256 in step.evidence}
     return ReportFacts(
         trace=trace, entries=tuple(entries), decision=decision, state=state_of(trace, entries),
         signatures=standing(entries), needed=needed, asker=asker, content_sha256=content,
-        trace_sha256=trace_sha256(trace), head=head, at=at or datetime.now(UTC),
-        picture=marked(pictures, subject, decision.findings, long_side=long_side),
-        turns={} if small else _turn_pictures(trace, pictures, decision), evidence=evidence,
+        trace_sha256=trace_sha256(trace), head=head, at=at or datetime.now(UTC), picture=picture, evidence=evidence,
+        turns=_turn_pictures(trace, pictures, decision) if detail == "full" else {},
     )
 
 

@@ -81,7 +81,8 @@ class Flow:
         size = SIZES[block.level]
         before = {1: 0.0, 2: 12.0, 3: 8.0}[block.level]
         # A heading at the foot of a page would stand alone, and a second one below it too.
-        return [CondPageBreak({1: 200, 2: 120, 3: 75}[block.level]), self._set.paragraph(block.text, size=size, bold=True, before=before, after=4)]
+        room = CondPageBreak({1: 200, 2: 130, 3: 100}[block.level])
+        return [room, self._set.paragraph(block.text, size=size, bold=True, before=before, after=4)]
 
     def _stamp(self, block: Stamp) -> list[Flowable]:
         text = self._set.paragraph(block.text, size=10, tone=block.tone, bold=True)
@@ -118,16 +119,15 @@ class Flow:
 
     def _table(self, block: Table) -> list[Flowable]:
         widths = [self._width * share for share in block.widths]
-        head: list[list[Flowable]] = [[self._set.paragraph(name, size=7.5, bold=True)] for name in block.head]
-        rows = [head, *(
-            [self._cell(value, width) for value, width in zip(row, widths, strict=True)] for row in block.rows
-        )]
-        styles = _ruled(head=True)
+        head = [[self._set.paragraph(name, size=7.5, bold=True)] for name in block.head if any(block.head)]
+        rows = [[self._cell(value, width) for value, width in zip(row, widths, strict=True)] for row in block.rows]
+        rows = [head, *rows] if head else rows
+        styles = _ruled(head=bool(head))
         heights: list[float | None] | None = None
         if block.form:
             styles.append(("GRID", (0, 0), (-1, -1), 0.5, COLOURS["dim"]))
-            heights = [None, *(24.0 if not any(row) or _only_first(row) else None for row in block.rows)]
-        made = LongTable(rows, colWidths=widths, rowHeights=heights, repeatRows=1,
+            heights = [*([None] if head else []), *(24.0 if _to_fill_in(row) else None for row in block.rows)]
+        made = LongTable(rows, colWidths=widths, rowHeights=heights, repeatRows=1 if head else 0,
                          splitInRow=self._tall(rows, widths), style=styles)
         return [made, Spacer(1, 6)]
 
@@ -169,8 +169,9 @@ def _image(picture: Shown, width: float, height: float) -> Image:
     return Image(BytesIO(picture.jpeg), width=picture.width * scale, height=picture.height * scale)
 
 
-def _only_first(row: Sequence[Cell]) -> bool:
-    return not any(row[1:])
+def _to_fill_in(row: Sequence[Cell]) -> bool:
+    """Whether nothing but the first cell of a row holds anything, and that little."""
+    return not any(row[1:]) and sum(len(part.text) for part in row[0] if isinstance(part, Line)) < 12
 
 
 def _padding(points: float) -> list[tuple[Any, ...]]:

@@ -34,7 +34,7 @@ def inspection_document(facts: ReportFacts, lang: Lang) -> Document:
         Heading(text=t("title"), level=1),
         stamp(facts, t),
         *verdict(facts, t),
-        picture(facts, t),
+        *picture(facts, t),
         Heading(text=t("findings")), *findings_table(facts, t),
         *measures(facts, t),
         Heading(text=t("signatures")), *signatures(facts, t),
@@ -76,16 +76,19 @@ def verdict(facts: ReportFacts, t: Words) -> list[Block]:
     if rows:
         blocks.append(Pairs(rows=rows))
     if answer and answer.reasons:
-        blocks += [Text(text=t("reasons"), tone="strong"), Items(items=tuple(explain(c, t.lang) for c in answer.reasons))]
+        reasons = Items(items=tuple(explain(code, t.lang) for code in answer.reasons))
+        blocks += [Text(text=t("reasons"), tone="strong"), reasons]
     return blocks
 
 
-def picture(facts: ReportFacts, t: Words, *, tall: float = 0.42) -> Figure:
+def picture(facts: ReportFacts, t: Words, *, tall: float = 0.42) -> list[Block]:
     """The subject with its findings."""
+    if facts.picture is None:
+        return []
     subject = facts.trace.images[0]
     caption = t("caption.reduced" if facts.picture.reduced else "caption.view", role=_role(subject, t),
                 width=subject.width, height=subject.height)
-    return Figure(picture=facts.picture, caption=f"{subject.id}: {caption}. {legend(facts, t)}", tall=tall)
+    return [Figure(picture=facts.picture, caption=f"{subject.id}: {caption}. {legend(facts, t)}".strip(), tall=tall)]
 
 
 def measures(facts: ReportFacts, t: Words) -> list[Block]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from kenpin.contracts.review import State
 from kenpin.contracts.verdict import Verdict
@@ -68,7 +69,8 @@ def _head(facts: LotFacts, t: Words) -> Pairs:
         (t("made"), cell(t.time(facts.at))),
     ]
     if facts.head:
-        told = Line(text=t("x.event", seq=facts.head.seq, at=facts.head.at), tone="dim")
+        at = t.time(datetime.fromisoformat(facts.head.at))
+        told = Line(text=t("x.event", seq=facts.head.seq, at=at), tone="dim")
         rows.append((t("x.audit"), cell(Line(text=facts.head.sha256, tone="code"), told)))
     return Pairs(rows=tuple(rows))
 
@@ -110,7 +112,7 @@ def _list(facts: LotFacts, t: Words) -> Block:
         )
         for f in facts.inspections
     )
-    return Table(head=head, rows=rows, widths=(0.19, 0.11, 0.15, 0.12, 0.12, 0.09, 0.1, 0.12))
+    return Table(head=head, rows=rows, widths=(0.19, 0.1, 0.18, 0.11, 0.11, 0.08, 0.1, 0.13))
 
 
 def _section(facts: ReportFacts, t: Words) -> list[Block]:
@@ -122,11 +124,16 @@ def _section(facts: ReportFacts, t: Words) -> list[Block]:
         Heading(text=facts.trace.id),
         stamp(facts, t),
         Pairs(rows=((t("created"), cell(t.time(facts.trace.created))), *named)),
-        *(block.model_copy(update={"level": 3}) if isinstance(block, Heading) else block for block in verdict(facts, t)),
-        picture(facts, t, tall=0.3),
+        *_lowered(verdict(facts, t)),
+        *picture(facts, t, tall=0.3),
         *findings_table(facts, t),
-        *(block.model_copy(update={"level": 3}) if isinstance(block, Heading) else block for block in measures(facts, t)),
+        *_lowered(measures(facts, t)),
         Heading(text=t("signatures"), level=3), *signatures(facts, t),
         *turns(facts, t, short=True),
         hashes(facts, t),
     ]
+
+
+def _lowered(blocks: Sequence[Block]) -> list[Block]:
+    """The same with headings of the third level."""
+    return [block.model_copy(update={"level": 3}) if isinstance(block, Heading) else block for block in blocks]

@@ -30,6 +30,8 @@ def findings_table(facts: ReportFacts, t: Words) -> list[Block]:
 
 def legend(facts: ReportFacts, t: Words) -> str:
     """What the colours on the picture mean, of those that are on it."""
+    if not facts.decision.findings:
+        return ""
     used = dict.fromkeys(LEGENDS[f.decision] for f in facts.decision.findings if f.decision in LEGENDS)
     sep = "、" if t.lang == "ja" else "; "
     return t("legend", which=sep.join(t(f"legend.{colour}") for colour in used) or t("none"))
