@@ -1,5 +1,6 @@
 """The whole app as one of the staff of `reviewing.py`, page by page. Loaded by the tests with `runpy`."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from runpy import run_path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -85,3 +87,10 @@ def menu(page: AppTest) -> list[str]:
     from ui.go import PAGES
 
     return [name for name, one in page.session_state[PAGES].items() if one.visibility == "visible"]
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A PNG file in memory."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG")
+    return file.getvalue()

@@ -16,6 +16,10 @@ from ui.parts.thumbs import CARD, small
 from ui.parts.uploads import say_error
 from ui.parts.viewer import Mark, load_stored, show
 
+LAST = "kenpin-cases-search"
+"""The last search of this session with its hits; a click on something else does not search again."""
+TOLD = "kenpin-cases-withdrawn"
+"""What came of a withdrawal: None if it is done, else why not."""
 MOST = 220
 """Characters of a cause or a note on a card."""
 
@@ -47,6 +51,12 @@ def show_case(case_id: str, actor: Actor, t: Texts) -> None:
 
 
 def _opened(case_id: str, actor: Actor, t: Texts) -> None:
+    if TOLD in st.session_state:
+        refused = st.session_state.pop(TOLD)
+        if refused is None:
+            # It is withdrawn: close, and draw the gallery without it.
+            st.rerun()
+        say_error(refused)
     try:
         case = case_desk().get(actor, case_id)
         height, width = installation().pictures.get(case.picture).shape[:2]
@@ -91,14 +101,17 @@ def _leave(case: Case, actor: Actor, t: Texts) -> None:
         return
     with st.popover(t("cases.withdraw"), icon=":material/delete:"):
         st.caption(t("cases.withdraw_sure"))
-        if st.button(t("cases.withdraw_do"), key="case-withdraw", type="primary", icon=":material/delete:"):
-            try:
-                case_desk().withdraw(actor, case.id)
-            except KenpinError as exc:
-                say_error(str(exc))
-                return
-            st.session_state.pop("kenpin-cases-search", None)
-            st.rerun()
+        st.button(t("cases.withdraw_do"), key="case-withdraw", type="primary", icon=":material/delete:",
+                  on_click=_withdraw, args=(case.id, actor))
+
+
+def _withdraw(case_id: str, actor: Actor) -> None:
+    try:
+        case_desk().withdraw(actor, case_id)
+        st.session_state[TOLD] = None
+    except KenpinError as exc:
+        st.session_state[TOLD] = str(exc)
+    st.session_state.pop(LAST, None)
 
 
 def _field(name: str, value: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from tools.recall import cut_out
 from ui.backend import case_desk
 from ui.frame import framed
 from ui.i18n import Texts
-from ui.parts.case_card import card, show_case
+from ui.parts.case_card import LAST, card, show_case
 from ui.parts.drawing import draw
 from ui.parts.empty import head, nothing
 from ui.parts.filters import choice, clear, filters, written
@@ -29,8 +29,6 @@ KEYS = ("words", "product", "type", "done", "signed")
 PAGE = "page"
 PAGE_SIZE = 24
 LONGEST = 200
-LAST = "kenpin-cases-search"
-"""The last search of this session with its hits; a click on something else does not search again."""
 
 
 @dataclass(frozen=True)
