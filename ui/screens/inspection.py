@@ -8,7 +8,6 @@ from kenpin.contracts.errors import KenpinError
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.review import LOCKED, Dossier, State
 from kenpin.contracts.trace import Trace, Turn, proposal
-from ui.backend import inspector
 from ui.frame import framed
 from ui.go import go, offered
 from ui.i18n import Texts
@@ -27,6 +26,7 @@ from ui.parts.uploads import say_error
 from ui.parts.viewer import load_stored
 from ui.parts.worklist import show_worklist
 from ui.state import Session
+from ui.who import visitor
 
 ADDRESS = "inspection"
 STATES = {State.OPEN: ("gray", "hourglass_empty"), State.WAITING: ("blue", "pending_actions"),
@@ -180,7 +180,7 @@ def _follow_up(session: Session, desk: Desk, trace: Trace, t: Texts, *,
     text, desk.pending = desk.pending, None
     session.error = session.kept = None
     try:
-        run_turn(session, inspector(trace.planner.backend), trace, text, t, picture=picture)
+        run_turn(session, visitor(), trace, text, t, picture=picture)
     except KenpinError as exc:
         session.error = str(exc)
     if session.error:
