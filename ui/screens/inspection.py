@@ -6,7 +6,7 @@ import streamlit as st
 
 from kenpin.contracts.errors import KenpinError
 from kenpin.contracts.people import Actor, Right
-from kenpin.contracts.review import LOCKED, Dossier, State
+from kenpin.contracts.review import LOCKED, Dossier, State, VerdictChange
 from kenpin.contracts.trace import Trace, Turn, proposal
 from ui.backend import inspector
 from ui.frame import framed
@@ -85,6 +85,8 @@ def _open(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts, *
     _standing(seen, t)
     answer = proposal(trace)
     if answer is not None:
+        if _changed(seen):
+            st.caption(t("review.proposal"))
         show_answer(answer, t, steps=known, key="proposal", reviewed=True)
     if seen.state is State.OPEN:
         st.warning(t("review.open"), icon=":material/hourglass_empty:")
@@ -125,19 +127,23 @@ def _head(seen: Dossier, t: Texts) -> None:
 def _standing(seen: Dossier, t: Texts) -> None:
     """The verdict as it stands, where a person has changed it or people differ."""
     decision = seen.decision
-    if decision.verdict is not decision.proposed or decision.why:
-        line = f"#### {verdict_badge(decision.verdict, t)}"
-        st.markdown(line, anchors=False)
-        proposed = t("verdict." + decision.proposed.value) if decision.proposed else "–"
-        facts = [t("review.instead_of", verdict=proposed) if decision.verdict is not decision.proposed else "",
-                 plain(decision.why),
-                 f"{t('case.cause')}: {plain(decision.cause)}" if decision.cause else "",
-                 f"{t('case.disposition')}: {plain(decision.disposition)}" if decision.disposition else ""]
-        st.caption(" · ".join(filter(None, facts)))
+    if _changed(seen):
+        with st.container(key=f"answer-{decision.verdict or 'none'}-now", gap="xsmall"):
+            st.markdown(f"#### {verdict_badge(decision.verdict, t)}", anchors=False)
+            by = [entry.by for entry in seen.entries if isinstance(entry.act, VerdictChange)]
+            st.markdown(f"{plain(by[-1] if by else '')}: {plain(decision.why)}")
+            facts = [f"{t('case.cause')}: {plain(decision.cause)}" if decision.cause else "",
+                     f"{t('case.disposition')}: {plain(decision.disposition)}" if decision.disposition else ""]
+            if any(facts):
+                st.caption(" · ".join(filter(None, facts)))
     if decision.judgements:
         said = " · ".join(f"{plain(name)} {t('verdict.' + verdict.value)}" for name, verdict in decision.judgements)
         mark = f":orange-badge[:material/compare_arrows: {t('review.disagrees')}] " if decision.disagrees else ""
         st.caption(f"{mark}{t('review.judgements')} {said}")
+
+
+def _changed(seen: Dossier) -> bool:
+    return any(isinstance(entry.act, VerdictChange) for entry in seen.entries)
 
 
 def _asked(turns: Sequence[Turn], t: Texts) -> None:
