@@ -14,6 +14,7 @@ from ui.go import go, offered
 from ui.i18n import Texts
 from ui.parts.answer import show_answer, verdict_badge
 from ui.parts.desk import Desk, desk_of, look
+from ui.parts.downloads import show_downloads
 from ui.parts.guide import guide
 from ui.parts.history import show_cases, show_history, show_record
 from ui.parts.judging import show_decisions, show_findings, show_judge
@@ -57,7 +58,7 @@ def _page(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts) -
     with st.container(key="pixels"):
         for sha256 in dict.fromkeys(image.sha256 for image in seen.trace.images):
             load_stored(sha256)
-    _head(seen, t)
+    _head(seen, actor, t)
     trouble = st.empty()
     left, right = st.columns([5, 6], gap="medium")
     with left, st.container(key="picture"):
@@ -108,7 +109,7 @@ def _open(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts, *
     guide(at=None, follow=False, on_step=lambda step: _focus(trace, step))
 
 
-def _head(seen: Dossier, t: Texts) -> None:
+def _head(seen: Dossier, actor: Actor, t: Texts) -> None:
     """Which inspection this is, and where it stands."""
     trace, (colour, icon) = seen.trace, STATES[seen.state]
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
@@ -122,6 +123,8 @@ def _head(seen: Dossier, t: Texts) -> None:
         st.caption(plain(" · ".join(filter(None, (made, asker, trace.id)))), width="stretch")
         planner = f"{t.known('planner', trace.planner.backend)} · {plain(one_line(trace.planner.model, most=40))}"
         st.caption(f":material/memory: {planner}", width="content")
+        if not seen.hidden and seen.state is not State.OPEN:
+            show_downloads(seen, actor, t)
 
 
 def _standing(seen: Dossier, t: Texts) -> None:
