@@ -21,10 +21,10 @@ APP = HERE.parents[1] / "ui" / "app.py"
 @pytest.fixture(scope="session", autouse=True)
 def _scanned_once() -> Iterator[None]:
     """Streamlit reads the metadata of every installed package at the start of each `AppTest`, 0.4 s; once is enough."""
-    from streamlit.components.v2 import component_manager
+    from streamlit.components.v2 import manifest_scanner
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(component_manager, "scan_component_manifests", cache(component_manager.scan_component_manifests))
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
         yield
 
 
