@@ -6,7 +6,7 @@ import streamlit as st
 
 from kenpin.contracts.errors import KenpinError
 from kenpin.contracts.people import Actor, Right
-from kenpin.contracts.review import LOCKED, Dossier, State, VerdictChange
+from kenpin.contracts.review import LOCKED, Amendment, Dossier, State, VerdictChange
 from kenpin.contracts.trace import Trace, Turn, proposal
 from ui.backend import inspector
 from ui.frame import framed
@@ -139,6 +139,9 @@ def _standing(seen: Dossier, t: Texts) -> None:
                      f"{t('case.disposition')}: {plain(decision.disposition)}" if decision.disposition else ""]
             if any(facts):
                 st.caption(" · ".join(filter(None, facts)))
+    opened = [(entry.by, entry.act.why) for entry in seen.entries if isinstance(entry.act, Amendment)]
+    if seen.state is State.AMENDING and opened:
+        st.info(t("review.amending", name=opened[-1][0], why=opened[-1][1]), icon=":material/edit_note:")
     if decision.judgements:
         said = " · ".join(f"{plain(name)} {t('verdict.' + verdict.value)}" for name, verdict in decision.judgements)
         mark = f":orange-badge[:material/compare_arrows: {t('review.disagrees')}] " if decision.disagrees else ""
