@@ -10,14 +10,14 @@ from agent.policy import judge
 from agent.record import Recorder
 from agent.state import Setup, State
 from agent.wording import reply
-from kenpin.contracts.trace import Answer, Ending, Finding, Measure, Step, Turn
+from kenpin.contracts.trace import Answer, Ending, Finding, Measure, PlannerInfo, Step, Turn, step_sha256
 from kenpin.contracts.verdict import Criterion, Verdict
 
 HOUSE_NUMBERS = (SURE, 255.0)
 """Numbers that an answer may name without a step: the threshold of scores, and the brightest grey level."""
 
 
-def conclude_turn(state: State, recorder: Recorder) -> tuple[dict[str, Any], Answer]:
+def conclude_turn(state: State, recorder: Recorder, planner: PlannerInfo) -> tuple[dict[str, Any], Answer]:
     """Judge a finished turn.
 
     Returns:
@@ -39,6 +39,8 @@ def conclude_turn(state: State, recorder: Recorder) -> tuple[dict[str, Any], Ans
         scale=float(state["scale"]["mm_per_px"]) if state["scale"] else None,
         labels=_labels(state, {step.n for step in steps}),
         tools={name: version for name, version in recorder.versions.items() if setup.tools.get(name) != version},
+        planner=planner if setup.planner not in (None, planner) else None,
+        seals=tuple(step_sha256(step) for step in steps),
     )
     return {"turns": [turn.model_dump(mode="json")], "steps": [], "sent": []}, answer
 

@@ -63,7 +63,7 @@ def build(planner: Planner, recorder: Recorder, checkpointer: Checkpointer) -> G
         return done.update(spent_ms=state["spent_ms"] + _since(start))
 
     def conclude(state: State) -> dict[str, Any]:
-        update, answer = conclude_turn(state, recorder)
+        update, answer = conclude_turn(state, recorder, planner.info)
         get_stream_writer()(TurnEnded(answer=answer))
         return update
 

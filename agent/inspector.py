@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.messages import HumanMessage
 
+from agent.admission import MAX_INSTRUCTION, MAX_NAME, checked, checked_name
 from agent.events import Event, TurnEnded
 from agent.graph import Checkpointer, Graph, build
 from agent.planners.base import Planner
@@ -15,19 +16,13 @@ from agent.quiet import keep_private
 from agent.record import Recorder
 from agent.state import Setup
 from kenpin.contracts.camera import CameraProfile
-from kenpin.contracts.errors import BadInput, InstructionRefused, StoreError
+from kenpin.contracts.errors import StoreError
 from kenpin.contracts.ports import TraceStore
 from kenpin.contracts.trace import Answer, Step, Trace, TraceImage, Turn
 from kenpin.contracts.verdict import Criteria
 from kenpin.contracts.view import RgbImage, Role, View, ViewKind
 from tools.measuring.profile import profile_scale
 from tools.spec import Scale
-
-MAX_INSTRUCTION = 8000
-"""Characters. Longer texts are no instructions, and a model's context is finite."""
-
-MAX_NAME = 200
-"""Characters of the name of a lot or a part."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +106,7 @@ class Inspector:
         Raises:
             InstructionRefused: As `checked`.
             StoreError: There is no such inspection, or its last turn has not ended: `resume` it first.
+            Locked: It is signed.
         """
         text = checked(instruction)
         snapshot = self._graph.get_state(_config(inspection_id))
@@ -119,19 +115,30 @@ class Inspector:
         if _unfinished(snapshot):
             raise StoreError(f"the last turn of {inspection_id} has not ended; go on with it first")
         other = by if by != snapshot.values["setup"].get("asker") else None
+        # On record as an open turn before any work: a signed inspection is refused here, and one with an open turn
+        # cannot be signed.
+        before = self._trace(snapshot)
+        self.traces.save(before.model_copy(update={"turns": (*before.turns, Turn(say=text, by=other))}))
         yield from self._run(inspection_id, {"messages": [HumanMessage(content=text)], **_clean(text, other)})
 
     def resume(self, inspection_id: str) -> Iterator[Event]:
         """Go on with a turn that was interrupted, from its last step. Yields nothing if none was."""
-        if _unfinished(self._graph.get_state(_config(inspection_id))):
+        snapshot = self._graph.get_state(_config(inspection_id))
+        if _unfinished(snapshot):
             yield from self._run(inspection_id, None)
+        elif snapshot.values:
+            # A process that was killed between its last checkpoint and the record left the record behind.
+            self._save(inspection_id)
 
     def trace(self, inspection_id: str) -> Trace:
         """The trace as it stands, with the steps of a turn that has not ended."""
         snapshot = self._graph.get_state(_config(inspection_id))
-        values = snapshot.values
-        if not values:
+        if not snapshot.values:
             raise StoreError(f"there is no inspection {inspection_id!r}")
+        return self._trace(snapshot)
+
+    def _trace(self, snapshot: Any) -> Trace:
+        values = snapshot.values
         setup = Setup.model_validate(values["setup"])
         turns = [Turn.model_validate(turn) for turn in values["turns"]]
         if _unfinished(snapshot):
@@ -140,7 +147,7 @@ class Inspector:
         return Trace(
             id=setup.id,
             created=datetime.fromisoformat(setup.created),
-            planner=self.planner.info,
+            planner=setup.planner or self.planner.info,
             images=setup.images,
             product=setup.product,
             lot=setup.lot,
@@ -213,6 +220,7 @@ class Inspector:
             asker=material.asker,
             rerun_of=material.rerun_of,
             tools=self.recorder.versions,
+            planner=self.planner.info,
             images=tuple(images),
             good=good,
             criteria=material.criteria,
@@ -229,36 +237,6 @@ def _first_scale(mm_per_px: float | None, camera: CameraProfile | None) -> dict[
     """The scale that is known before anything is looked at: as configured, else of the camera's object plane."""
     known = Scale(mm_per_px, origin="configured") if mm_per_px is not None else camera and profile_scale(camera)
     return asdict(known) if known else None
-
-
-def checked(instruction: str) -> str:
-    """An instruction without the space around it.
-
-    Raises:
-        InstructionRefused: It is empty, longer than `MAX_INSTRUCTION`, or not text.
-    """
-    text = instruction.strip()
-    if not text:
-        raise InstructionRefused("the instruction is empty; say what to look at, for instance: Look for scratches.")
-    if len(text) > MAX_INSTRUCTION:
-        raise InstructionRefused(f"the instruction has {len(text)} characters; at most {MAX_INSTRUCTION}, shorten it")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InstructionRefused(
-            "the instruction is not UTF-8 text; set the terminal to UTF-8, type it again"
-        ) from None
-    return text
-
-
-def checked_name(what: str, text: str | None) -> None:
-    """Make sure that the name of a lot or a part can stand in a list.
-
-    Raises:
-        BadInput: It is longer than `MAX_NAME`, or holds a line break or something that cannot be printed.
-    """
-    if text is not None and not (text.isprintable() and text.strip() and len(text) <= MAX_NAME):
-        raise BadInput(f"{what} {text[:40]!r}: expected 1 to {MAX_NAME} printable characters in one line")
 
 
 def answer_of(events: Iterator[Event]) -> Answer:
@@ -287,3 +265,15 @@ def _clean(say: str, by: str | None = None) -> dict[str, Any]:
 
 def _config(inspection_id: str) -> Any:
     return {"configurable": {"thread_id": inspection_id}, "recursion_limit": 1000}
+
+
+__all__ = [
+    "MAX_INSTRUCTION",
+    "MAX_NAME",
+    "Inspector",
+    "Material",
+    "Photo",
+    "answer_of",
+    "checked",
+    "new_id",
+]

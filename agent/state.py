@@ -7,7 +7,7 @@ from langchain_core.messages import AnyMessage
 from pydantic import BaseModel, ConfigDict, Field
 
 from kenpin.contracts.camera import CameraProfile
-from kenpin.contracts.trace import TraceImage
+from kenpin.contracts.trace import PlannerInfo, TraceImage
 from kenpin.contracts.verdict import Criteria
 
 
@@ -31,6 +31,8 @@ class Setup(BaseModel):
     rerun_of: str | None = None
     tools: dict[str, str] = Field(default_factory=dict)
     """Version of each tool that can be called."""
+    planner: PlannerInfo | None = None
+    """Of the one who started; None in checkpoints of an earlier Kenpin."""
     images: tuple[TraceImage, ...]
     good: tuple[str, ...] = ()
     """sha256 of the good samples."""

@@ -11,8 +11,11 @@ import typer
 
 from kenpin.cli_camera import camera_app
 from kenpin.cli_cases import cases_app
+from kenpin.cli_keys import keys_app
 from kenpin.cli_products import products_app
+from kenpin.cli_report import report as write_a_report
 from kenpin.cli_shared import JsonOption, console, console_actor, installation
+from kenpin.cli_users import users_app
 from kenpin.contracts.errors import KenpinError
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ app = typer.Typer(
 app.add_typer(cases_app, name="cases")
 app.add_typer(products_app, name="products")
 app.add_typer(camera_app, name="camera")
+app.add_typer(keys_app, name="keys")
+app.add_typer(users_app, name="users")
+app.command("report")(write_a_report)
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
 LangOption = Annotated[Literal["auto", "en", "ja"], typer.Option("--lang", help="Language of the answer.")]
@@ -86,7 +92,7 @@ def inspect(
         screen.planner(inspector.planner.info)
         answer = screen.follow(events, instruction)
     if report:
-        from kenpin.report import write_report
+        from kenpin.reports import write_report
 
         write_report(report, inspector.trace(inspection), kenpin.pictures, lang=lang)
         console(err=True).print(f"report: {report}", markup=False)

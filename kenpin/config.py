@@ -50,10 +50,24 @@ class Settings(BaseSettings):
     """File of the master key; None keeps it in `home`, where a copy of the folder takes it along."""
     master_key: SecretStr | None = None
     """The master key itself, base64 of 32 bytes; wins over `key_file`."""
+    new_master_key: SecretStr | None = None
+    """The key that `kenpin keys rotate` puts in the place of `master_key`. Both are used while it is set."""
     session_minutes: float = Field(default=30.0, gt=0)
     """A session ends after so long without anything done."""
     session_hours: float = Field(default=12.0, gt=0)
     """A session ends after so long in any case."""
+
+    public_url: str | None = None
+    """Address of the pages as people type it, `https://kenpin.example.com`, where a proxy stands before them."""
+    allowed_hosts: str = ""
+    """More names that the server answers to, separated by commas."""
+    oidc_url: str | None = None
+    """Metadata of an OpenID Connect provider, `https://…/.well-known/openid-configuration`; None for accounts with
+    passwords only."""
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_label: str = "OpenID Connect"
+    """What the sign-in page calls the provider."""
 
     max_steps: int = Field(default=32, ge=1, le=200)
     max_seconds: float = Field(default=180.0, gt=0)

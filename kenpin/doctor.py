@@ -56,7 +56,7 @@ def _roots() -> Iterator[Finding]:
 
 def _home(settings: Settings) -> Finding:
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         free = shutil.disk_usage(settings.home).free / 2**30
     except OSError as exc:
         return Finding(

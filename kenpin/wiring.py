@@ -18,12 +18,14 @@ from kenpin.contracts.ports import CaseStore, Embedder
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database, open_database
 from kenpin.products.store import FileProducts
+from kenpin.review.book import Book
 from kenpin.review.service import Reviews
 from kenpin.review.verifying import Verifier
 from kenpin.security.audit import ChainedAudit
-from kenpin.security.keyring import find_keyring
+from kenpin.security.checkpoints import CheckpointCipher
+from kenpin.security.keyring import KeySource
 from kenpin.security.people import People
-from kenpin.security.vault import Vault, anything_sealed
+from kenpin.security.vault import Vault, open_vault
 from kenpin.traces.pictures import FilePictures
 from kenpin.traces.records import DatabaseTraces
 from kenpin.traces.takein import take_in
@@ -64,11 +66,17 @@ class Kenpin:
         Raises:
             KeyRefused: The master key is missing, malformed, or not the one that sealed the records.
         """
-        key, place = self.settings.master_key, self.settings.key_file or self.home / "master.key"
-        ring = find_keyring(
-            key=key.get_secret_value() if key else None, place=place, sealed=anything_sealed(self.database)
+        return open_vault(self.database, self.key_source)
+
+    @property
+    def key_source(self) -> KeySource:
+        """Where the master key comes from."""
+        key, new = self.settings.master_key, self.settings.new_master_key
+        return KeySource(
+            place=self.settings.key_file or self.home / "master.key",
+            key=key.get_secret_value() if key else None,
+            new=new.get_secret_value() if new else None,
         )
-        return Vault(self.database, ring)
 
     @cached_property
     def audit(self) -> ChainedAudit:
@@ -93,13 +101,13 @@ class Kenpin:
 
     @cached_property
     def pictures(self) -> FilePictures:
-        """Pictures by sha256."""
-        return FilePictures(self.home / "pictures")
+        """Pictures by sha256, sealed."""
+        return FilePictures(self.home / "pictures", self.vault)
 
     @cached_property
     def traces(self) -> DatabaseTraces:
         """Finished and unfinished traces. Files of an earlier Kenpin are taken in."""
-        traces = DatabaseTraces(self.database, self.vault)
+        traces = DatabaseTraces(self.database, self.vault, reviewed=Book(self.database, self.vault).follow)
         take_in(self.home / "traces", traces)
         return traces
 
@@ -152,6 +160,7 @@ class Kenpin:
 
     def inspector(self, planner: str | None = None) -> Inspector:
         """An inspector with the named planner, or the one of the settings."""
+        from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
         from langgraph.checkpoint.sqlite import SqliteSaver
 
         from tools.catalog import CATALOG, OFFERED
@@ -159,19 +168,19 @@ class Kenpin:
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
         built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
-        return Inspector(
-            planner=built, recorder=recorder, traces=self.traces, checkpointer=SqliteSaver(self._checkpoints())
-        )
+        sealing = EncryptedSerializer(CheckpointCipher(self.vault))
+        checkpointer = SqliteSaver(self._checkpoints(), serde=sealing)
+        return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=checkpointer)
 
     @cached_property
     def home(self) -> Path:
-        """The data folder, made if it is not there.
+        """The data folder, made for its owner alone if it is not there.
 
         Raises:
             FileRefused: It cannot be made or is no folder.
         """
         try:
-            self.settings.home.mkdir(parents=True, exist_ok=True)
+            self.settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
             raise _unusable(self.settings.home, exc.strerror or str(exc)) from None
         return self.settings.home

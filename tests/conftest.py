@@ -52,6 +52,12 @@ def house() -> ModuleType:
     return _load("house_double")
 
 
+@pytest.fixture(scope="session")
+def office_double() -> ModuleType:
+    """office_double.py: stores, accounts and reviews over any database, without a loop."""
+    return _load("office_double")
+
+
 @pytest.fixture
 def installed(house: ModuleType, tmp_path: Path) -> Callable[..., Any]:
     """Open an installation in a fresh folder with a script: `installed(script, tools=..., limits=...)`."""

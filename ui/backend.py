@@ -8,9 +8,12 @@ from contextlib import contextmanager
 import streamlit as st
 
 from agent.inspector import Inspector
+from kenpin.cases.desk import CaseDesk
 from kenpin.config import read_settings
 from kenpin.contracts.errors import KenpinError, StoreError
 from kenpin.contracts.trace import Trace
+from kenpin.review.service import Reviews
+from kenpin.security.audit_desk import AuditDesk
 from kenpin.wiring import Kenpin, open_kenpin
 
 PLANNERS = ("embedded", "vllm")
@@ -60,6 +63,22 @@ def turn_of(inspection: str, *, waiting: Callable[[], object]) -> Iterator[None]
         yield
     finally:
         lock.release()
+
+
+def reviews() -> Reviews:
+    """Queue, decisions and signatures."""
+    return installation().reviews
+
+
+def case_desk() -> CaseDesk:
+    """Past cases."""
+    kenpin = installation()
+    return CaseDesk(kenpin.people, lambda: kenpin.cases, kenpin.database, kenpin.audit)
+
+
+def audit_desk() -> AuditDesk:
+    """The audit log."""
+    return AuditDesk(installation().people, installation().audit)
 
 
 def trace_of(inspection: str) -> Trace:

@@ -39,6 +39,10 @@ class Texts:
         found = self.words.get(f"{prefix}.{name}")
         return plain(name.replace("_", " ")) if found is None else found
 
+    def raw_known(self, prefix: str, name: str) -> str:
+        """As `known`, for a place that shows characters as they are."""
+        return self.words.get(f"{prefix}.{name}") or name.replace("_", " ")
+
 
 @cache
 def texts_of(lang: Language) -> Texts:

@@ -12,6 +12,7 @@ from ui.i18n import Texts
 from ui.screens.audit import audit
 from ui.screens.cases import cases
 from ui.screens.chat import chat
+from ui.screens.inspection import inspection
 from ui.screens.queue import queue
 
 
@@ -33,6 +34,8 @@ class Entry:
 MENU = (
     Entry("chat", "page.chat", chat, "forum", Right.ASK),
     Entry("queue", "page.queue", queue, "checklist", Right.READ),
+    Entry("inspection", "page.inspection", inspection, "fact_check", Right.READ, shown=False),
+    Entry("inspection", "page.inspection", inspection, "fact_check", Right.READ, shown=False),
     Entry("cases", "page.cases", cases, "photo_library", Right.READ),
     Entry("audit", "page.audit", audit, "link", Right.AUDIT),
 )

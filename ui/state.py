@@ -45,6 +45,8 @@ class Session:
     """Language of the last instruction."""
     planner: str | None = None
     inspection: str | None = None
+    review: str | None = None
+    """The inspection that is open in the review."""
     draft: Draft = field(default_factory=Draft)
     given: dict[str, Draft] = field(default_factory=dict)
     """What the inspections of this session were started from, by id."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
 
 from kenpin.contracts.case import Case, CaseHit, CaseQuery
 from kenpin.contracts.errors import Locked
@@ -10,6 +11,10 @@ from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.ports import AuditLog, CaseStore, Guard
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database
+from kenpin.database.tables import case_queue
+
+SIGNED = "signed-"
+"""What the ids of cases from signed inspections begin with (`kenpin.review.publishing`)."""
 
 
 class CaseFilter(BaseModel):
@@ -109,18 +114,25 @@ class CaseDesk:
         """
         self._guard.check(actor, Right.CASES)
         case = self._cases().get(case_id)
-        if inspection_of(case):
+        if self._stands_on_signature(case_id):
             raise Locked(f"case {case_id} stands on a signed inspection; revoke the signature there, and it is withdrawn")
         with self._database.write() as connection:
             self._audit.append(connection, actor=actor.name, action="case.withdrawn", subject=f"case:{case_id}",
                                picture=case.picture)
         self._cases().remove(case_id)
 
+    def _stands_on_signature(self, case_id: str) -> bool:
+        """By the records, never by what the case says of itself."""
+        asked = select(case_queue.c.action).where(case_queue.c.case_id == case_id).order_by(case_queue.c.id.desc())
+        with self._database.read() as connection:
+            return connection.execute(asked.limit(1)).scalar() == "add"
+
 
 def inspection_of(case: Case) -> str | None:
-    """The signed inspection that a case was made from."""
-    kind, _, inspection = case.source.partition(":")
-    return inspection.strip() if case.signed_by and kind == "inspection" else None
+    """The signed inspection that a case says it was made from."""
+    kind, _, inspection = case.source.partition(" ")
+    made = kind == "inspection" and case.id.startswith(SIGNED)
+    return inspection if made else None
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:

@@ -156,13 +156,24 @@ class Sealer(Protocol):
             KeyRefused: The master key is not the one that sealed the records.
         """
 
-    def open(self, record: str, sealed: bytes, *, about: str) -> bytes:
+    def open(self, record: str, sealed: bytes, *, about: str, connection: Any = None) -> bytes:
         """What was sealed.
 
+        Args:
+            record: As `seal`.
+            sealed: What `seal` returned.
+            about: As `seal`.
+            connection: The transaction that may have made the key and has not ended; None otherwise.
         Raises:
             KeyRefused: As `seal`.
             StoreError: It was changed, or belongs somewhere else, or its key was deleted.
         """
+
+    def holds(self, record: str) -> bool:
+        """Whether a record has a key, so that what was sealed under it can be opened."""
+
+    def forget(self, record: str, *, connection: Any = None) -> None:
+        """Delete a record's key: what it sealed can never be read again, backups of it included that have no key."""
 
 
 @runtime_checkable

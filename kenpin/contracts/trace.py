@@ -141,6 +141,10 @@ class Turn(_Record):
     """What each region that a step of this turn named is: defect type or noun, by id."""
     tools: dict[str, str] = Field(default_factory=dict)
     """Versions of tools that differ from the trace's own: Kenpin was updated during the conversation."""
+    planner: PlannerInfo | None = None
+    """The planner of this turn, if it is another than the trace's."""
+    seals: tuple[str, ...] = ()
+    """`step_sha256` of each step, taken when the turn ended."""
 
 
 class Trace(_Record):
@@ -173,6 +177,18 @@ class Trace(_Record):
     views: tuple[dict[str, Any], ...] = ()
     """Every view with its transform to the original (see `kenpin.contracts.view.View`)."""
     turns: tuple[Turn, ...] = ()
+
+
+def step_sha256(step: Step) -> str:
+    """sha256 of a step as JSON without what has its default."""
+    return hashlib.sha256(step.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+
+
+def as_of(trace: Trace, turns: int) -> Trace:
+    """The trace as it stood when this many turns had ended."""
+    kept = trace.turns[:turns]
+    known = {image.id for image in trace.images} | {step.view for turn in kept for step in turn.steps}
+    return trace.model_copy(update={"turns": kept, "views": tuple(v for v in trace.views if v["id"] in known)})
 
 
 def trace_bytes(trace: Trace) -> bytes:

@@ -1,6 +1,8 @@
 """Opens the database, brings its tables up to date, and hands out transactions."""
 
 import logging
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,14 +11,24 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kenpin.contracts.errors import FileRefused, MissingExtra, Unavailable
 
 BUSY_MS = 60_000
-"""How long SQLite waits for another writer. Writes take milliseconds; this is for a machine that stands still."""
+"""How long a writer waits for another one. Writes take milliseconds; this is for a machine that stands still."""
 AUDIT_LOCK = 0x6B656E70
-"""PostgreSQL advisory lock that serialises writers of the audit log: `kenp` in ASCII."""
+"""PostgreSQL advisory lock that puts writers in line: `kenp` in ASCII."""
+IN_LINE = text(
+    "SELECT set_config('lock_timeout', :wait, true), set_config('synchronous_commit', :safe, true), "
+    "pg_advisory_xact_lock(:key)"
+)
+OUT_OF_REACH = ("08", "40", "53", "55P03", "57P", "25006", "28", "3D000")
+"""How the codes of PostgreSQL's errors begin where nothing is wrong with what was asked: connection lost, stopped by
+the server, out of disk, memory or connections, shutting down, read-only, refused or missing."""
+TOGETHER = {"pool_size": 10, "max_overflow": 20}
+"""Connections of a process: one a person who does something at this moment, and a second while a key is made."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -33,7 +45,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one state of the database throughout.
+        """A connection that sees one state of the database throughout, and cannot write.
 
         Raises:
             Unavailable: The database does not answer.
@@ -45,27 +57,33 @@ class Database:
     def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """A transaction that has the right to write from its start, so that it never has to be tried again.
 
+        Writers stand in line, on PostgreSQL as well: each transaction takes milliseconds, most of them end with an
+        event in the audit log, which is one chain, and whoever stands in line cannot be in a deadlock.
+
         Args:
-            durable: Wait until it is on the disk (SQLite). Without, a killed process loses nothing, and a power cut
-                loses at most the last moments, in order.
+            durable: Wait until it is on the disk. Without, a killed process loses nothing, and a power cut loses at
+                most the last moments, in order.
         Raises:
             Unavailable: The database does not answer, is full, or cannot be written.
         """
         with self._reached(), self.engine.connect() as connection:
+            connection.execution_options(kenpin_write=True)
             if self.sqlite:
                 # On the driver's own connection: inside a transaction SQLite refuses it.
                 raw: Any = connection.connection.driver_connection
                 raw.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-                connection.execution_options(kenpin_write=True)
             with connection.begin():
+                if not self.sqlite:
+                    asked = {"key": AUDIT_LOCK, "wait": str(BUSY_MS), "safe": "on" if durable else "off"}
+                    connection.execute(IN_LINE, asked)
                 yield connection
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, DBAPIError) as exc:
-            if isinstance(exc, OperationalError) or exc.connection_invalidated:
+        except (DBAPIError, PoolTimeout) as exc:
+            if _out_of_reach(exc):
                 raise Unavailable(f"the database {self.shown} cannot be used ({_reason(exc)})") from exc
             raise
 
@@ -96,8 +114,7 @@ def open_database(url: str | None, *, folder: Path) -> Database:
         engine = create_engine(address, pool_pre_ping=address.get_backend_name() != "sqlite", **_options(address))
     except ModuleNotFoundError as exc:
         raise MissingExtra("PostgreSQL", extra="scale") from exc
-    if address.get_backend_name() == "sqlite":
-        _as_sqlite(engine)
+    (_as_sqlite if address.get_backend_name() == "sqlite" else _as_postgresql)(engine)
     database = Database(engine)
     _upgrade(database)
     return database
@@ -119,8 +136,8 @@ def _address(url: str | None, folder: Path) -> URL:
 
 def _options(address: URL) -> dict[str, Any]:
     if address.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": BUSY_MS / 1000, "check_same_thread": False}}
-    return {"pool_size": 10, "max_overflow": 20, "isolation_level": "READ COMMITTED"}
+        return {"connect_args": {"timeout": BUSY_MS / 1000, "check_same_thread": False}, **TOGETHER}
+    return {"isolation_level": "READ COMMITTED", **TOGETHER}
 
 
 def _as_sqlite(engine: Engine) -> None:
@@ -129,41 +146,80 @@ def _as_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def opened(connection: Any, _: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}", "synchronous=FULL"):
+        for pragma in (f"busy_timeout={BUSY_MS}", "foreign_keys=ON", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")
+        _wal(connection)
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        # IMMEDIATE takes the right to write at once: one that is taken later can be refused as stale.
         write = connection.get_execution_options().get("kenpin_write", False)
+        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if write else 'ON'}")
+        # IMMEDIATE takes the right to write at once: one that is taken later can be refused as stale.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+def _wal(connection: Any) -> None:
+    """Turn to WAL, once for each file. Of several processes that do it at once SQLite refuses some without waiting."""
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+def _as_postgresql(engine: Engine) -> None:
+    """Readers see one state of the database and cannot write."""
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        if not connection.get_execution_options().get("kenpin_write", False):
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
 def _upgrade(database: Database) -> None:
-    """Run the migrations that are missing. Two processes that start at once do it one after the other."""
+    """Run the migrations that are missing. Processes that start at once do it one after the other."""
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    newest = ScriptDirectory.from_config(config).get_current_head()
+    scripts = ScriptDirectory.from_config(config)
+    newest = scripts.get_current_head()
     try:
         with database.read() as connection:
-            if MigrationContext.configure(connection).get_current_revision() == newest:
-                return
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found == newest:
+            return
+        if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+            raise FileRefused(
+                f"the database {database.shown} is of a newer Kenpin (version {found[:40]}, this one knows {newest}); "
+                "use that Kenpin, or a backup from before (nothing was changed)"
+            )
         with database.write() as connection:
-            if not database.sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AUDIT_LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except Unavailable:
-        raise
     except SQLAlchemyError as exc:
         raise FileRefused(f"the database {database.shown} cannot be used ({_reason(exc)})") from exc
 
 
+def _out_of_reach(exc: DBAPIError | PoolTimeout) -> bool:
+    """Whether the database itself is the matter, and not what was asked of it."""
+    if isinstance(exc, OperationalError | InterfaceError | PoolTimeout) or exc.connection_invalidated:
+        return True
+    told = exc.orig.args[0] if exc.orig and exc.orig.args else None
+    return isinstance(told, dict) and str(told.get("C", "")).startswith(OUT_OF_REACH)
+
+
 def _reason(exc: SQLAlchemyError) -> str:
-    return " ".join(str(getattr(exc, "orig", None) or exc).split())[:200]
+    """What the driver said, in one line. pg8000 hands over the server's fields, of which M is the message."""
+    orig = getattr(exc, "orig", None)
+    told = orig.args[0] if orig is not None and orig.args else None
+    said = told.get("M", told) if isinstance(told, dict) else orig or exc
+    return " ".join(str(said).split())[:200]

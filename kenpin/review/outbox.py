@@ -33,5 +33,5 @@ class Outbox:
     def _published(self, connection: Connection, inspection: str) -> set[str]:
         """Ids whose last order is to add them."""
         asked = select(case_queue.c.case_id, case_queue.c.action).where(case_queue.c.inspection == inspection)
-        last = dict(connection.execute(asked.order_by(case_queue.c.id)).tuples())
+        last = {row.case_id: row.action for row in connection.execute(asked.order_by(case_queue.c.id))}
         return {case_id for case_id, action in last.items() if action == "add"}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, false, func, not_, or_, select, true
 
 from kenpin.contracts.review import QueueFilter, QueuePage, State
 from kenpin.database.rows import queue_row, utc
@@ -30,7 +30,7 @@ def queue_page(connection: Connection, wanted: QueueFilter, *, reader: str, pers
     if hidden is not None and (wanted.verdict is not None or wanted.disagrees is not None):
         # Which rows a filter by verdict finds would tell what is hidden.
         conditions.append(not_(hidden))
-    where = and_(*conditions)
+    where = and_(true(), *conditions)
     total = connection.execute(select(func.count()).select_from(inspections).where(where)).scalar_one()
     order = _order(wanted, hidden)
     asked = select(inspections, (false() if hidden is None else hidden).label("hidden")).where(where).order_by(*order)

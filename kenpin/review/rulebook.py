@@ -9,7 +9,8 @@ from kenpin.database.tables import rules as table
 def rules_for(connection: Connection, product: str | None) -> Rules:
     """The rules of a product; those of "" where it has none; else the defaults."""
     names = [product or "", ""]
-    found = dict(connection.execute(select(table.c.product, table.c.body).where(table.c.product.in_(names))).tuples())
+    rows = connection.execute(select(table.c.product, table.c.body).where(table.c.product.in_(names)))
+    found = {row.product: row.body for row in rows}
     body = found.get(product or "") or found.get("")
     return Rules.model_validate_json(body) if body else Rules()
 

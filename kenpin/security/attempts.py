@@ -15,8 +15,8 @@ from kenpin.security.credentials import Hasher
 FREE = 5
 """Wrong passwords in a row before the account is locked."""
 FIRST_MINUTES, MOST_MINUTES = 1.0, 60.0
-"""The lock after the fifth; each further one doubles it. At most 29 guesses on the first day, 24 on each that follows;
-NIST SP 800-63B allows 100 in a row."""
+"""The lock after the fifth; each further one doubles it. At most 33 guesses on the first day, then 24 a
+day."""
 REFUSED = "the name or the password is wrong, or the account is locked for a while after wrong ones; try again later"
 
 

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, LargeBinary, Row, cast, func, select
 
 from kenpin.contracts.audit import START, AuditEvent, AuditHead
-from kenpin.database.engine import AUDIT_LOCK, Database
-from kenpin.database.tables import audit
+from kenpin.database.engine import Database
+from kenpin.database.rows import now
+from kenpin.database.tables import NAME, audit
 
 PAGE = 1000
 """Events read at a time while the chain is walked."""
@@ -20,26 +20,30 @@ class ChainedAudit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Whoever writes past Kenpin can put into SQLite what is no text; read as bytes, such a row can be named.
+        as_bytes = [cast(column, LargeBinary).label(column.name) for column in audit.c if column is not audit.c.seq]
+        self._all = select(audit.c.seq, *as_bytes) if database.sqlite else select(audit)
 
     def append(self, connection: Connection, *, actor: str, action: str, subject: str, **detail: Any) -> AuditEvent:
-        """Add an event. Writers stand in line: SQLite has one at a time, PostgreSQL takes a lock until the end."""
-        if not self._database.sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AUDIT_LOCK})
+        """Add an event. `connection` is one of `Database.write`, where writers stand in line, so the chain has no fork.
+
+        Text that cannot be stored (half a surrogate pair of a file name, a NUL) is stored without it.
+        """
         newest = select(audit.c.seq, audit.c.sha256).order_by(audit.c.seq.desc()).limit(1)
         last = connection.execute(newest).one_or_none()
+        told = _storable(json.dumps(detail, ensure_ascii=False, sort_keys=True, allow_nan=False))
         event = AuditEvent(
             seq=last.seq + 1 if last else 1,
-            at=datetime.now(UTC).isoformat(timespec="microseconds"),
-            actor=actor,
+            at=now(),
+            actor=_storable(actor)[:NAME],
             action=action,
-            subject=subject,
-            detail=detail,
+            subject=_storable(subject)[:NAME],
+            detail=json.loads(told),
             previous=last.sha256 if last else START,
             sha256="",
         )
         event = event.model_copy(update={"sha256": event.expected()})
-        row = {**event.model_dump(), "detail": json.dumps(detail, ensure_ascii=False, sort_keys=True)}
-        connection.execute(audit.insert().values(**row))
+        connection.execute(audit.insert().values(**{**event.model_dump(), "detail": told}))
         return event
 
     def head(self) -> AuditHead | None:
@@ -72,7 +76,7 @@ class ChainedAudit:
         before: int | None = None, limit: int = 100,
     ) -> list[AuditEvent]:
         """Events, newest first, that match every filter; `before` is a seq to page back from."""
-        asked = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+        asked = self._all.order_by(audit.c.seq.desc()).limit(limit)
         for column, value in ((audit.c.subject, subject), (audit.c.actor, actor), (audit.c.action, action)):
             if value is not None:
                 asked = asked.where(column == value)
@@ -95,27 +99,52 @@ class ChainedAudit:
 
     def _walk(self) -> Iterator[AuditEvent]:
         with self._database.read() as connection:
-            done = 0
+            # From the lowest number there is: a row put before the first one is part of the log as well.
+            first = connection.execute(select(func.min(audit.c.seq))).scalar_one()
+            done = 0 if first is None else first - 1
             while rows := connection.execute(
-                select(audit).where(audit.c.seq > done).order_by(audit.c.seq).limit(PAGE)
+                self._all.where(audit.c.seq > done).order_by(audit.c.seq).limit(PAGE)
             ).all():
                 yield from (_event(row) for row in rows)
                 done = rows[-1].seq
 
 
 def _event(row: Row[Any]) -> AuditEvent:
+    """A row as an event. One that was tampered with comes out as something that its hash does not fit."""
+    fields: dict[str, Any] = {name: _text(value) for name, value in row._asdict().items() if name != "seq"}
     try:
-        detail = json.loads(row.detail)
-    except ValueError:
-        detail = {"unreadable": row.detail}
-    return AuditEvent.model_validate({**row._asdict(), "detail": detail if isinstance(detail, dict) else {"": detail}})
+        detail = json.loads(fields["detail"])
+    except (ValueError, RecursionError):
+        detail = {"unreadable": fields["detail"]}
+    fields["detail"] = detail if isinstance(detail, dict) else {"unreadable": detail}
+    return AuditEvent.model_validate({"seq": row.seq, **fields})
+
+
+def _text(value: Any) -> str:
+    """What lies in a column of SQLite, which takes anything from whoever writes past Kenpin."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _storable(text: str) -> str:
+    """Text that UTF-8 and PostgreSQL take."""
+    return text.encode(errors="replace").decode().replace("\0", "?")
 
 
 def _broken(event: AuditEvent, previous: str, seq: int) -> str | None:
-    if event.seq != seq:
+    if event.seq < seq:
+        return f"there is an event {event.seq} where event {seq} should be"
+    if event.seq > seq:
         return f"event {seq} is missing: after {seq - 1} comes {event.seq}"
     if event.previous != previous:
         return f"event {seq} is chained to another event than {seq - 1}"
-    if event.sha256 != event.expected():
+    if not _as_written(event):
         return f"event {seq} ({event.action} by {event.actor}) was changed after it was written"
     return None
+
+
+def _as_written(event: AuditEvent) -> bool:
+    try:
+        return event.sha256 == event.expected()
+    except ValueError:
+        # A number that JSON has no word for, or half a surrogate pair: nothing that was ever written here.
+        return False

@@ -77,8 +77,11 @@ class Hasher:
 
 
 def normal_name(name: str) -> str:
-    """A name as it is stored and compared: NFKC, without regard to upper and lower case."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).strip().casefold())
+    """A name as it is stored and compared: NFKC, without regard to upper and lower case.
+
+    What no database takes (NUL, lone surrogates) becomes `?`, which is in no name.
+    """
+    return _plain(_plain(name).replace("\0", "?").strip().casefold())
 
 
 def checked_name(name: str) -> str:
@@ -89,7 +92,7 @@ def checked_name(name: str) -> str:
     """
     normal = normal_name(name)
     if len(normal) > MOST_NAME or not NAME.fullmatch(normal):
-        raise BadInput(f"a name is letters, digits and . _ @ + -, at most {MOST_NAME}, beginning with a letter or digit")
+        raise BadInput(f"a name is 1 to {MOST_NAME} letters, digits and . _ @ + -, beginning with a letter or digit")
     if normal in RESERVED:
         raise BadInput(f"the name {normal} stands for something else in records; choose another")
     return normal

@@ -63,7 +63,7 @@ def account_for(connection: Connection, audit: AuditLog, came: SignedInElsewhere
     there already: it need not be that person's.
     """
     subject = subject_of(came.issuer, came.subject)
-    asked = select(users).where(users.c.oidc == subject)
+    asked = select(users).where(users.c.oidc == subject).with_for_update()
     if (row := connection.execute(asked).one_or_none()) is None:
         insert_account(connection, audit, _new(connection, came, now), by="system")
         row = connection.execute(asked).one()

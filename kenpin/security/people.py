@@ -81,6 +81,9 @@ class People:
             raise SignInRefused("the sign-in at the provider is too old to begin a session; sign in there again")
         with self._database.write() as connection:
             row = account_for(connection, self._audit, came, now=now)
+            if sessions.find(connection, token) is not None:
+                # Two tabs came from the provider at once, and the other was quicker.
+                return Actor(name=row.name, roles=roles_of(row.roles), kind="account", session=token)
             if not row.active:
                 raise SignInRefused(f"the account {row.name} is disabled; ask an administrator")
             return self._begin(connection, row, "oidc", proved=min(came.at, now), token=token)
@@ -130,11 +133,13 @@ class People:
     def check(self, actor: Actor, right: Right) -> None:
         """As `Guard.check`. What was refused is on record."""
         roles = self._roles(actor)
-        if any(right in RIGHTS.get(role, frozenset()) for role in roles):
+        if roles != actor.roles:
+            # Others read the rights from an actor that is through here, so no claim of more, or of less, goes further.
+            self._not_allowed(actor, right, claimed=sorted(actor.roles - roles))
+            raise SignInRefused(f"the roles of {actor.name} are not those that were claimed; sign in again")
+        if right in actor.rights:
             return
-        with self._database.write() as connection:
-            self._audit.append(connection, actor=actor.name, action="user.not_allowed",
-                               subject=f"user:{actor.name}", right=right.value)
+        self._not_allowed(actor, right)
         able = " or ".join(role.value for role in Role if right in RIGHTS[role])
         raise NotAllowed(f"{actor.name} may not do this ({right.value}); it takes the role {able}")
 
@@ -157,6 +162,10 @@ class People:
                     sessions.end(connection, row)
             raise
 
+    def _not_allowed(self, actor: Actor, right: Right, **detail: Any) -> None:
+        with self._database.write() as connection:
+            self._note(connection, actor.name, "user.not_allowed", right=right.value, **detail)
+
     def _prove_elsewhere(self, row: Row[Any]) -> str:
         age = self._clock() - row.proved
         if row.method != "oidc" or age > FRESH:
@@ -175,7 +184,7 @@ class People:
         return Actor(name=row.name, roles=roles_of(row.roles), kind="account", session=token)
 
     def _roles(self, actor: Actor) -> frozenset[Role]:
-        """The roles by what is stored. What the actor claims is not looked at."""
+        """The roles by what is stored."""
         if actor.kind == "account":
             return roles_of(self._session_of(actor).roles)
         if actor.kind == "console":

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -32,7 +32,7 @@ class Lifetime:
 
     def over(self, row: Row[Any], now: float) -> bool:
         """Whether a session has run out."""
-        return now - row.seen > self.idle or now - row.started > self.whole
+        return bool(now - row.seen > self.idle or now - row.started > self.whole)
 
 
 def token_sha256(token: str) -> str:
@@ -63,7 +63,8 @@ def find(connection: Connection, token: str | None) -> Row[Any] | None:
         sessions.c.token_sha256, sessions.c.name, sessions.c.method, sessions.c.started, sessions.c.proved,
         sessions.c.seen, sessions.c.ended, users.c.printed_name, users.c.roles, users.c.active, users.c.password,
     ).join_from(sessions, users, sessions.c.name == users.c.name)
-    return connection.execute(both.where(sessions.c.token_sha256 == token_sha256(token))).one_or_none()
+    found: Any = connection.execute(both.where(sessions.c.token_sha256 == token_sha256(token))).one_or_none()
+    return cast("Row[Any] | None", found)
 
 
 def touch(connection: Connection, row: Row[Any], now: float) -> None:

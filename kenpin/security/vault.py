@@ -1,12 +1,18 @@
 """Envelope encryption: each record has a data key of its own, wrapped by the master key, in the database.
 
-Source: AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces; a data key seals one record only, far below 2^32 times.
+Source: AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces. The key that seals most often is that of a month of
+checkpoints: some millions of times, far below the 2^32 that the standard allows.
+
+Which master key wraps new data keys is itself on record, in the row `master`. Whoever makes a data key reads that row
+in the same transaction, and a rotation changes it first. So no key is made under the old master key after that, not
+even by a process that was open before.
 """
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -14,38 +20,71 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
-from kenpin.contracts.errors import StoreError
+from kenpin.contracts.errors import KeyRefused, StoreError
 from kenpin.database.engine import Database
 from kenpin.database.tables import data_keys
-from kenpin.security.keyring import Keyring
+from kenpin.security.keyring import Keyring, KeySource, MasterKey
 
 MAGIC = b"KNP1"
 """What every sealed thing begins with."""
 NONCE = 12
+OVERHEAD = len(MAGIC) + NONCE + 16
+"""Bytes that sealing adds: what it begins with, the nonce, the tag."""
+MASTER = "master"
+"""The row that says which master key is in force; its data key seals nothing."""
 CACHED = 4096
 """Data keys kept in memory."""
+
+
+class Wrapped(NamedTuple):
+    """A data key as it is stored."""
+
+    key: bytes
+    master: str
 
 
 class Vault:
     """Implements `Sealer`."""
 
-    def __init__(self, database: Database, keyring: Keyring) -> None:
+    def __init__(self, database: Database, keyring: Keyring, *, reread: Callable[[], Keyring] | None = None) -> None:
+        """Over a database and the keys at hand; `reread` gets the keys again when one of them is not known."""
         self._database = database
         self._keyring = keyring
+        self._reread = reread
         self._keys: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()
 
+    def check(self) -> str:
+        """Make sure that the master key is the one of the records, and return its id.
+
+        Raises:
+            KeyRefused: It is not.
+        """
+        with self._database.read() as connection:
+            master = key_in_force(connection)
+        if master is None:
+            with self._database.write() as connection:
+                return self._master(connection).id
+        return self._named(master).id
+
     def seal(self, record: str, data: bytes, *, about: str, connection: Any = None) -> bytes:
         """Seal bytes under the record's key."""
+        key = self._stored(record, connection)
+        if key is None:
+            if connection is not None:
+                key = self._make(record, connection)
+            else:
+                # Not waited for: what refers to the record is written later, and takes this to the disk with it.
+                with self._database.write(durable=False) as own:
+                    key = self._make(record, own)
         nonce = secrets.token_bytes(NONCE)
-        key = self._key(record, connection)
         return MAGIC + nonce + AESGCM(key).encrypt(nonce, data, _bound(record, about))
 
-    def open(self, record: str, sealed: bytes, *, about: str) -> bytes:
-        """What was sealed."""
+    def open(self, record: str, sealed: bytes, *, about: str, connection: Any = None) -> bytes:
+        """What was sealed; `connection` where the key may have been made in its transaction."""
         if not is_sealed(sealed):
             raise StoreError(f"{about} of {record} is not sealed as it should be; restore it from a backup")
-        key = self._cached(record) or self._stored(record, None)
+        key = self._cached(record) or self._stored(record, connection)
         if key is None:
             raise StoreError(f"the key of {record} is gone; it was deleted by rule, or the database is another one")
         nonce, body = sealed[len(MAGIC) : len(MAGIC) + NONCE], sealed[len(MAGIC) + NONCE :]
@@ -54,70 +93,91 @@ class Vault:
         except InvalidTag:
             raise StoreError(f"{about} of {record} is not what was stored; restore it from a backup") from None
 
-    def forget(self, record: str, *, connection: Connection) -> None:
+    def holds(self, record: str) -> bool:
+        """Whether a record has a key, so that what it sealed can be read."""
+        with self._database.read() as connection:
+            return _row(connection, record) is not None
+
+    def forget(self, record: str, *, connection: Connection | None = None) -> None:
         """Delete a record's key: what it sealed can never be read again, copies of it included."""
+        if connection is None:
+            with self._database.write() as own:
+                self.forget(record, connection=own)
+            return
         connection.execute(data_keys.delete().where(data_keys.c.record == record))
         with self._lock:
             self._keys.pop(record, None)
 
-    def _key(self, record: str, connection: Connection | None) -> bytes:
-        if (key := self._cached(record)) is not None:
-            return key
-        if connection is not None:
-            # Not cached: the transaction may still be rolled back, and the key with it.
-            return self._stored(record, connection) or self._make(record, connection)
-        if (key := self._stored(record, None)) is None:
-            with self._database.write(durable=False) as own:
-                key = self._make(record, own)
-            self._remember(record, key)
-        return key
-
     def _cached(self, record: str) -> bytes | None:
         with self._lock:
+            if record in self._keys:
+                self._keys.move_to_end(record)
             return self._keys.get(record)
-
-    def _stored(self, record: str, connection: Connection | None) -> bytes | None:
-        asked = select(data_keys.c.wrapped, data_keys.c.master).where(data_keys.c.record == record)
-        if connection is not None:
-            row = connection.execute(asked).one_or_none()
-            return None if row is None else self._unwrap(record, *row)
-        with self._database.read() as own:
-            row = own.execute(asked).one_or_none()
-        if row is None:
-            return None
-        key = self._unwrap(record, *row)
-        self._remember(record, key)
-        return key
-
-    def _make(self, record: str, connection: Connection) -> bytes:
-        """A new data key, unless another process has just made one."""
-        insert = insert_sqlite if self._database.sqlite else insert_postgresql
-        wrapped = self._wrap(record, secrets.token_bytes(32))
-        connection.execute(
-            insert(data_keys)
-            .values(record=record, wrapped=wrapped, master=self._keyring.current.id)
-            .on_conflict_do_nothing()
-        )
-        key = self._stored(record, connection)
-        assert key is not None
-        return key
-
-    def _wrap(self, record: str, key: bytes) -> bytes:
-        nonce = secrets.token_bytes(NONCE)
-        return nonce + AESGCM(self._keyring.current.secret).encrypt(nonce, key, _bound(record, "data key"))
-
-    def _unwrap(self, record: str, wrapped: bytes, master: str) -> bytes:
-        secret = self._keyring.named(master).secret
-        try:
-            return AESGCM(secret).decrypt(wrapped[:NONCE], wrapped[NONCE:], _bound(record, "data key"))
-        except InvalidTag:
-            raise StoreError(f"the key of {record} is not what was stored; restore the database") from None
 
     def _remember(self, record: str, key: bytes) -> None:
         with self._lock:
             self._keys[record] = key
             while len(self._keys) > CACHED:
                 self._keys.popitem(last=False)
+
+    def _stored(self, record: str, connection: Connection | None) -> bytes | None:
+        """The key of a record from the database. Sealing always asks here: another process may have deleted a key that
+        is still in memory, and what is sealed with it could never be read again."""
+        if connection is not None:
+            # Not kept in memory: the transaction may still be rolled back, and the key with it.
+            return self._unwrapped(record, lambda: _row(connection, record))
+
+        def read() -> Wrapped | None:
+            with self._database.read() as own:
+                return _row(own, record)
+
+        if (key := self._unwrapped(record, read)) is not None:
+            self._remember(record, key)
+        return key
+
+    def _unwrapped(self, record: str, read: Callable[[], Wrapped | None]) -> bytes | None:
+        """Read and unwrap a data key; once more if a rotation ended between reading the row and the key file."""
+        try:
+            return None if (row := read()) is None else unwrap(record, row.key, self._named(row.master))
+        except KeyRefused:
+            return None if (row := read()) is None else unwrap(record, row.key, self._named(row.master))
+
+    def _make(self, record: str, connection: Connection) -> bytes:
+        """A new data key under the master key in force, unless another process has just made one."""
+        self._insert(connection, record, self._master(connection))
+        key = self._stored(record, connection)
+        assert key is not None
+        return key
+
+    def _master(self, connection: Connection) -> MasterKey:
+        """The master key in force, which stays in force until the transaction ends."""
+        if (master := key_in_force(connection, keep=True)) is None:
+            self._insert(connection, MASTER, self._keyring.current)
+            master = key_in_force(connection, keep=True)
+            assert master is not None
+        return self._named(master)
+
+    def _insert(self, connection: Connection, record: str, master: MasterKey) -> None:
+        insert = insert_sqlite if self._database.sqlite else insert_postgresql
+        row = {"record": record, "wrapped": wrap(record, secrets.token_bytes(32), master), "master": master.id}
+        connection.execute(insert(data_keys).values(**row).on_conflict_do_nothing())
+
+    def _named(self, master: str) -> MasterKey:
+        """A master key by its id; one that is not known may have come with a rotation since."""
+        if (key := self._keyring.find(master)) is None and self._reread is not None:
+            self._keyring = self._reread()
+        return key or self._keyring.named(master)
+
+
+def open_vault(database: Database, source: KeySource) -> Vault:
+    """The vault of an installation, its key checked against the records. A first key is made for a first record.
+
+    Raises:
+        KeyRefused: The key is missing, malformed, or not the one that sealed the records.
+    """
+    vault = Vault(database, source.find(sealed=anything_sealed(database)), reread=source.read)
+    vault.check()
+    return vault
 
 
 def anything_sealed(database: Database) -> bool:
@@ -126,9 +186,40 @@ def anything_sealed(database: Database) -> bool:
         return connection.execute(select(data_keys.c.record).limit(1)).one_or_none() is not None
 
 
+def key_in_force(connection: Connection, *, keep: bool = False) -> str | None:
+    """The id of the master key in force; `keep` makes a rotation wait for the end of this transaction (PostgreSQL; in
+    SQLite it waits anyhow)."""
+    asked = select(data_keys.c.master).where(data_keys.c.record == MASTER)
+    return connection.execute(asked.with_for_update(read=True) if keep else asked).scalar_one_or_none()
+
+
 def is_sealed(data: bytes) -> bool:
     """Whether bytes look like something that was sealed."""
-    return data.startswith(MAGIC) and len(data) >= len(MAGIC) + NONCE + 16
+    return data.startswith(MAGIC) and len(data) >= OVERHEAD
+
+
+def wrap(record: str, key: bytes, master: MasterKey) -> bytes:
+    """A record's data key, wrapped by a master key."""
+    nonce = secrets.token_bytes(NONCE)
+    return nonce + AESGCM(master.secret).encrypt(nonce, key, _bound(record, "data key"))
+
+
+def unwrap(record: str, wrapped: bytes, master: MasterKey) -> bytes:
+    """A record's data key.
+
+    Raises:
+        StoreError: It was changed.
+    """
+    try:
+        return AESGCM(master.secret).decrypt(wrapped[:NONCE], wrapped[NONCE:], _bound(record, "data key"))
+    except (InvalidTag, ValueError):
+        raise StoreError(f"the key of {record} is not what was stored; restore the database from a backup") from None
+
+
+def _row(connection: Connection, record: str) -> Wrapped | None:
+    asked = select(data_keys.c.wrapped, data_keys.c.master).where(data_keys.c.record == record)
+    row = connection.execute(asked).one_or_none()
+    return None if row is None else Wrapped(bytes(row.wrapped), row.master)
 
 
 def _bound(record: str, about: str) -> bytes:

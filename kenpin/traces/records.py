@@ -29,7 +29,8 @@ class DatabaseTraces:
     def __init__(
         self, database: Database, sealer: Sealer, *, reviewed: Callable[[Connection, Trace], object] | None = None
     ) -> None:
-        """`reviewed` brings the row of an inspection that people have reviewed up to date with its new trace."""
+        """`reviewed` brings the row of an inspection that people have reviewed up to date with its new trace; without
+        it the columns that a review has written stay as they are."""
         self._database = database
         self._sealer = sealer
         self._reviewed = reviewed
@@ -58,10 +59,10 @@ class DatabaseTraces:
             connection.execute(stored.on_conflict_do_update(index_elements=["inspection"], set_={"body": sealed}))
             changed = inspections.update().where(inspections.c.id == trace.id)
             connection.execute(changed.values(**_summary(trace, sha256)))
-            if row.head and self._reviewed:
-                self._reviewed(connection, trace)
-            else:
+            if not row.head:
                 connection.execute(changed.values(**_unreviewed(trace)))
+            elif self._reviewed:
+                self._reviewed(connection, trace)
 
     def load(self, trace_id: str) -> Trace:
         """Read one trace."""
@@ -126,6 +127,7 @@ def _summary(trace: Trace, sha256: str) -> dict[str, Any]:
         "product": _plain(trace.product),
         "lot": _plain(trace.lot),
         "part": _plain(trace.part),
+        "picture": trace.images[0].sha256 if trace.images else None,
         "planner": trace.planner.backend[:40],
         "model": _plain(trace.planner.model),
         "proposed": proposed.verdict if proposed else None,

@@ -20,6 +20,7 @@ VARIES = {
     "created",
     "sha256",
     "evidence",
+    "seals",
     "focus",
     "exposure",
     "glare",

@@ -9,11 +9,12 @@ from sqlalchemy import select, update
 
 from kenpin.contracts.errors import Locked, StoreError
 from kenpin.contracts.ports import TraceStore
-from kenpin.contracts.review import LOCKED, State
+from kenpin.contracts.review import LOCKED, Act, Amendment, Comment, Judgement, Meaning, Signature, State, VerdictChange
 from kenpin.contracts.trace import Answer, Finding, PlannerInfo, Trace, TraceImage, Turn, trace_bytes, trace_sha256
 from kenpin.contracts.verdict import Verdict
 from kenpin.database.engine import Database
-from kenpin.database.tables import entries, inspections, traces
+from kenpin.database.tables import inspections, traces
+from kenpin.review.book import Book
 from kenpin.security.keyring import Keyring, new_key
 from kenpin.security.vault import Vault
 from kenpin.traces.records import DatabaseTraces
@@ -26,7 +27,8 @@ START = datetime(2026, 1, 31, 9, tzinfo=UTC)
 @pytest.fixture
 def opened(database: Database) -> Opened:
     """Opens the same store anew, as another process would."""
-    return lambda: DatabaseTraces(database, Vault(database, KEY))
+    vault = Vault(database, KEY)
+    return lambda: DatabaseTraces(database, vault, reviewed=Book(database, vault).follow)
 
 
 def trace(name: str, *turns: Turn | str, **more: Any) -> Trace:
@@ -57,15 +59,18 @@ def put(database: Database, name: str, **columns: Any) -> None:
         connection.execute(update(inspections).where(inspections.c.id == name).values(**columns))
 
 
-def act(database: Database, name: str, n: int, kind: str) -> None:
-    """An entry of a review, as far as a trace store sees it."""
-    with database.write() as connection:
-        connection.execute(
-            entries.insert().values(
-                inspection=name, n=n, at="", by="eve", kind=kind, body=b"", previous="0" * 64, sha256="0" * 64
-            )
-        )
-        connection.execute(update(inspections).where(inspections.c.id == name).values(head=n))
+def act(database: Database, name: str, *acts: Act) -> None:
+    """What people wrote, as the review keeps it."""
+    book = Book(database, Vault(database, KEY))
+    for one in acts:
+        with database.write() as connection:
+            reading = book.read(connection, name, to_write=True)
+            entry = book.append(connection, reading, one, by="eve")
+            book.summarise(connection, DatabaseTraces(database, Vault(database, KEY)).load(name),
+                           (*reading.entries, entry))
+
+
+SIGNED = Signature(meaning=Meaning.APPROVED, content_sha256="0" * 64, method="password", printed_name="Eve")
 
 
 def test_it_is_a_trace_store(opened: Opened) -> None:
@@ -152,6 +157,7 @@ def test_the_summary_says_what_the_queue_needs(opened: Opened, database: Databas
     found = row(database, "a")
     assert found.created == "2026-01-31T09:00:00.000000+00:00"
     assert (found.asker, found.product, found.lot, found.part) == ("ann", "lid", "L-7", "3")
+    assert found.picture == "0" * 64
     assert (found.planner, found.model, found.speakers) == ("scripted", "script", "ann\nbob")
     assert (found.proposed, found.verdict, found.rule, found.findings) == ("ng", "ng", "r1", 2)
     assert (found.disagrees, found.state, found.priority, found.head) == (False, "waiting", 1, 0)
@@ -186,9 +192,7 @@ def test_a_locked_record_keeps_its_trace(opened: Opened, database: Database, sta
 
 def test_an_amendment_lets_turns_join_and_goes_on(opened: Opened, database: Database) -> None:
     opened().save(trace("a", turn()))
-    act(database, "a", 1, "signature")
-    act(database, "a", 2, "amendment")
-    put(database, "a", state=State.AMENDING)
+    act(database, "a", SIGNED, Amendment(why="look again"))
 
     opened().save(trace("a", turn(), "and?"))
     assert row(database, "a").state == State.OPEN
@@ -199,8 +203,7 @@ def test_an_amendment_lets_turns_join_and_goes_on(opened: Opened, database: Data
 
 def test_a_verdict_that_a_person_set_stays(opened: Opened, database: Database) -> None:
     opened().save(trace("a", turn(Verdict.OK)))
-    act(database, "a", 1, "verdict")
-    put(database, "a", verdict="ok", disagrees=False)
+    act(database, "a", VerdictChange(old=Verdict.OK, verdict=Verdict.OK, why="seen"))
 
     opened().save(trace("a", turn(Verdict.OK), turn(Verdict.NG)))
 
@@ -210,7 +213,7 @@ def test_a_verdict_that_a_person_set_stays(opened: Opened, database: Database) -
 
 def test_a_remark_sets_no_verdict(opened: Opened, database: Database) -> None:
     opened().save(trace("a", turn(Verdict.OK)))
-    act(database, "a", 1, "comment")
+    act(database, "a", Comment(text="hm"))
 
     opened().save(trace("a", turn(Verdict.OK), turn(Verdict.NG)))
 
@@ -220,7 +223,7 @@ def test_a_remark_sets_no_verdict(opened: Opened, database: Database) -> None:
 
 def test_a_judgement_differs_from_a_later_proposal(opened: Opened, database: Database) -> None:
     opened().save(trace("a", turn(Verdict.OK)))
-    act(database, "a", 1, "judgement")
+    act(database, "a", Judgement(verdict=Verdict.OK))
 
     opened().save(trace("a", turn(Verdict.OK), turn(Verdict.NG)))
 

@@ -15,8 +15,16 @@ LOOKS = {Verdict.OK: ("green", "check_circle"), Verdict.NG: ("red", "cancel"), V
 KINDS = {"question": ("blue", "contact_support"), "refusal": ("violet", "do_not_disturb_on")}
 
 
-def show_answer(answer: Answer, t: Texts, *, steps: Collection[int], key: str) -> None:
-    """Show an answer, a question or a refusal. `steps` are the numbers that a citation may lead to."""
+def show_answer(answer: Answer, t: Texts, *, steps: Collection[int], key: str, reviewed: bool = False) -> None:
+    """Show an answer, a question or a refusal.
+
+    Args:
+        answer: How a turn ended.
+        t: Words.
+        steps: The numbers that a citation may lead to.
+        key: Of the place on the page.
+        reviewed: Under review: the findings stand in a list of their own, and what is signed is said elsewhere.
+    """
     look = answer.kind if answer.kind != "answer" else (answer.verdict or "none")
     with st.container(key=f"answer-{look}-{key}", gap="small"):
         _head(answer, t)
@@ -27,9 +35,9 @@ def show_answer(answer: Answer, t: Texts, *, steps: Collection[int], key: str) -
             claims = " · ".join(answer.unverified)
             st.warning(t("answer.unverified", claims=claims), icon=":material/link_off:")
         if answer.kind == "answer":
-            _findings(answer.findings, steps, t)
+            _findings(() if reviewed else answer.findings, steps, t)
             _measures(answer.measures, steps, t)
-        if answer.verdict is not None:
+        if answer.verdict is not None and not reviewed:
             st.caption(":material/draw: " + t("answer.unsigned"))
 
 

@@ -39,6 +39,12 @@ def draw(name: str, *, size: tuple[int, int], token: str, box: Box | None, marks
     return checked_box(result.box, token=token, size=size, start=box)
 
 
+def drawn(key: str, *, token: str, size: tuple[int, int], start: Box | None) -> Box | None:
+    """The box as it stands in a field that is on the page: for callbacks, which run before the page is drawn anew."""
+    kept = st.session_state.get(key)
+    return checked_box(kept.get("box") if kept else None, token=token, size=size, start=start)
+
+
 def checked_box(sent: object, *, token: str, size: tuple[int, int], start: Box | None) -> Box | None:
     """What to take from the browser: `{"of": token, "box": [x0, y0, x1, y1] or None}`.
 

@@ -22,12 +22,11 @@ ANSWER = "answer"
 
 def show_picture(trace: Trace, session: Session, t: Texts) -> None:
     """The picture with its switch."""
-    options = _options(trace)
     place = st.container()
-    image, marks = scene(trace, _switch(options, trace, t))
+    image, marks = scene(trace, switch(trace, t))
     with place:
         _draw(image, marks, t, key=f"viewer-{session.nonce}")
-        _caption(image, trace, t)
+        caption(image, trace, t)
 
 
 def focus_key(trace: Trace) -> str:
@@ -41,7 +40,7 @@ def show_scene(trace: Trace, step: Step | None, t: Texts) -> None:
     with st.container():
         # Drawn once a step within one run of the page, so each has a key of its own.
         _draw(image, step_marks(trace, step) if step else (), t, key=f"viewer-live-{step.n if step else 0}")
-        _caption(image, trace, t)
+        caption(image, trace, t)
 
 
 def scene(trace: Trace, focus: Focus) -> tuple[TraceImage, Sequence[Mark]]:
@@ -130,7 +129,9 @@ def _options(trace: Trace) -> list[Focus]:
     return [ANSWER, *steps, *others]
 
 
-def _switch(options: list[Focus], trace: Trace, t: Texts) -> Focus:
+def switch(trace: Trace, t: Texts) -> Focus:
+    """Draw the switch between answer, steps and samples, and return what is chosen."""
+    options = _options(trace)
     if len(options) < 2:
         return ANSWER
     key = focus_key(trace)
@@ -153,16 +154,24 @@ def _draw(image: TraceImage, marks: Sequence[Mark], t: Texts, *, key: str) -> No
          alt=t.raw("picture.alt", width=image.width, height=image.height, n=len(marks)))
 
 
-def _caption(image: TraceImage, trace: Trace, t: Texts) -> None:
+def caption(image: TraceImage, trace: Trace, t: Texts) -> None:
+    """Size, scale and what was done to an upload, below it."""
     parts = [t("picture.size", width=image.width, height=image.height), _scale(image, trace, t)]
     parts += [plain(note) for note in image.notes]
     st.caption(" · ".join(parts))
 
 
-def _scale(image: TraceImage, trace: Trace, t: Texts) -> str:
-    """The scale that numbers are in: the last one that a step found, or the one that was given."""
+def scale_of(image: TraceImage, trace: Trace) -> tuple[float | None, int | None]:
+    """Millimetres per pixel that numbers are in, and the step that found it: the last one found, or the one given."""
     found = [step for turn in trace.turns for step in turn.steps
              if step.tool == "calibrate" and step.status == "ok" and _image(trace, step) is image]
     if found and found[-1].result.get("mm_per_px"):
-        return t("picture.scale_found", scale=number(found[-1].result["mm_per_px"]), n=found[-1].n)
+        return float(found[-1].result["mm_per_px"]), found[-1].n
+    return image.mm_per_px, None
+
+
+def _scale(image: TraceImage, trace: Trace, t: Texts) -> str:
+    scale, step = scale_of(image, trace)
+    if scale and step is not None:
+        return t("picture.scale_found", scale=number(scale), n=step)
     return t("picture.scale", scale=f"{image.mm_per_px:g}") if image.mm_per_px else t("picture.no_scale")

@@ -58,10 +58,11 @@ def show_step(step: Step, t: Texts, *, live: bool = False) -> None:
             st.caption(said)
         _evidence(step, t)
         for hit in step.result.get("hits", ()) if step.tool == "recall" else ():
-            _case(hit, t)
+            show_case(hit, t)
 
 
-def _case(hit: dict[str, Any], t: Texts) -> None:
+def show_case(hit: dict[str, Any], t: Texts) -> None:
+    """A past case that a step found, with its picture."""
     head, body = case_lines(hit, t)
     left, right = st.columns([1, 4], vertical_alignment="center")
     with left:

@@ -1,4 +1,4 @@
-"""cases"""
+"""Page cases."""
 
 from kenpin.contracts.people import Actor
 from ui.frame import framed

@@ -1,13 +1,10 @@
 """An inspection under way: the picture on one side, the conversation with its steps and answers on the other."""
 
-import tempfile
-from pathlib import Path
-
 import streamlit as st
 
 from kenpin.contracts.errors import KenpinError, StoreError
 from kenpin.contracts.trace import Trace, TraceImage, Turn
-from kenpin.report import write_report
+from kenpin.reports.making import inspection_report
 from kenpin.security.uploads import Upload
 from ui.backend import inspector, installation, trace_of
 from ui.i18n import Texts
@@ -22,6 +19,7 @@ from ui.parts.uploads import say_error
 from ui.parts.viewer import load_stored
 from ui.screens.prepare import take_in
 from ui.state import Draft, Session
+from ui.who import visitor
 
 USER, ASSISTANT = ":material/person:", ":material/troubleshoot:"
 
@@ -98,10 +96,7 @@ def _head(session: Session, trace: Trace, t: Texts) -> None:
 
 
 def _report(trace: Trace, t: Texts) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "report.html"
-        write_report(place, trace, installation().pictures, lang=t.lang)
-        return place.read_bytes()
+    return inspection_report(installation(), visitor(), trace.id, kind="html", lang=t.lang)
 
 
 def _turns(trace: Trace, t: Texts, *, without_last: bool) -> None:

@@ -1,0 +1,1 @@
+"""Stored inspections held against what they were made from, and against others."""
