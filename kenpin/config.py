@@ -57,6 +57,18 @@ class Settings(BaseSettings):
     session_hours: float = Field(default=12.0, gt=0)
     """A session ends after so long in any case."""
 
+    public_url: str | None = None
+    """Address of the pages as people type it, `https://kenpin.example.com`, where a proxy stands before them."""
+    allowed_hosts: str = ""
+    """More names that the server answers to, separated by commas."""
+    oidc_url: str | None = None
+    """Metadata of an OpenID Connect provider, `https://…/.well-known/openid-configuration`; None for accounts with
+    passwords only."""
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_label: str = "OpenID Connect"
+    """What the sign-in page calls the provider."""
+
     max_steps: int = Field(default=32, ge=1, le=200)
     max_seconds: float = Field(default=180.0, gt=0)
 

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -53,18 +54,19 @@ def run_ui(settings: Settings, *, port: int = 8501, address: str = "127.0.0.1") 
     Args:
         settings: Handed to the pages as `KENPIN_…` variables.
         port: TCP port to listen on.
-        address: Address to listen on. The default is this machine only; anyone who reaches another address can use
-            the pages, so put a proxy with sign-in before it.
+        address: Address to listen on. The default is this machine only; another one needs accounts first, since anyone
+            who reaches it would be let in as a guest.
     Returns:
         The server's exit status; 0 after Ctrl+C.
     Raises:
-        BadInput: The port or the address cannot be listened on.
+        BadInput: The port or the address cannot be listened on, or others could reach pages without accounts.
         Unavailable: The pages are not installed.
     """
     page = ROOT / "ui" / "app.py"
     if not page.is_file():
         raise Unavailable("the pages are not installed; install kenpin as a whole")
     check_free(address, port)
+    check_private(settings, address)
     print(f"Kenpin: http://{'localhost' if address == '127.0.0.1' else address}:{port}  (Ctrl+C ends it)", flush=True)  # noqa: T201
     # The program is this Python, and every argument is ours or a checked setting.
     with subprocess.Popen(command(page, port=port, address=address), env=environment(settings)) as server:  # noqa: S603
@@ -80,7 +82,7 @@ def command(page: Path, *, port: int, address: str) -> list[str]:
     """The command line of the server."""
     options = {**OPTIONS, **THEME, "server.port": str(port), "server.address": address}
     flags = [f"--{key}={value}" for key, value in options.items()]
-    return [sys.executable, "-m", "streamlit", "run", str(page), *flags]
+    return [sys.executable, "-m", "ui.serve", str(page), *flags]
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -92,6 +94,27 @@ def environment(settings: Settings) -> dict[str, str]:
             given[f"KENPIN_{name.upper()}"] = plain
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, **given, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def check_private(settings: Settings, address: str) -> None:
+    """Make sure that nobody but this machine is let in without an account.
+
+    Raises:
+        BadInput: The address can be reached from elsewhere, and there are no accounts.
+    """
+    from kenpin.wiring import open_kenpin
+
+    if not is_loopback(address) and not open_kenpin(settings).people.any_accounts():
+        raise BadInput(f"{address} can be reached by others, and there are no accounts; make one first: "
+                       "kenpin users add NAME --role administrator")
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def check_free(address: str, port: int) -> None:

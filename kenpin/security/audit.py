@@ -100,8 +100,8 @@ class ChainedAudit:
     def _walk(self) -> Iterator[AuditEvent]:
         with self._database.read() as connection:
             # From the lowest number there is: a row put before the first one is part of the log as well.
-            done = connection.execute(select(func.min(audit.c.seq))).scalar_one() or 1
-            done -= 1
+            first = connection.execute(select(func.min(audit.c.seq))).scalar_one()
+            done = 0 if first is None else first - 1
             while rows := connection.execute(
                 self._all.where(audit.c.seq > done).order_by(audit.c.seq).limit(PAGE)
             ).all():
@@ -111,7 +111,7 @@ class ChainedAudit:
 
 def _event(row: Row[Any]) -> AuditEvent:
     """A row as an event. One that was tampered with comes out as something that its hash does not fit."""
-    fields = {name: _text(value) for name, value in row._asdict().items() if name != "seq"}
+    fields: dict[str, Any] = {name: _text(value) for name, value in row._asdict().items() if name != "seq"}
     try:
         detail = json.loads(fields["detail"])
     except (ValueError, RecursionError):
@@ -131,7 +131,9 @@ def _storable(text: str) -> str:
 
 
 def _broken(event: AuditEvent, previous: str, seq: int) -> str | None:
-    if event.seq != seq:
+    if event.seq < seq:
+        return f"there is an event {event.seq} where event {seq} should be"
+    if event.seq > seq:
         return f"event {seq} is missing: after {seq - 1} comes {event.seq}"
     if event.previous != previous:
         return f"event {seq} is chained to another event than {seq - 1}"

@@ -1,7 +1,8 @@
 """What every picture store does."""
 
 import hashlib
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,16 +12,35 @@ import pytest
 from kenpin.contracts.errors import StoreError
 from kenpin.contracts.ports import PictureStore
 from kenpin.contracts.view import RgbImage
+from kenpin.database.engine import Database, open_database
+from kenpin.security.keyring import Keyring, new_key
+from kenpin.security.vault import Vault
 from kenpin.traces import pictures
 from kenpin.traces.pictures import FilePictures
 
 Opened = Callable[[], PictureStore]
 
 
-@pytest.fixture(params=["files"])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
+KEY = Keyring((new_key(),), "this test")
+
+
+@pytest.fixture
+def records(tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path) -> Iterator[Database]:
+    """A database for keys, outside the folder whose files are counted."""
+    folder = tmp_path_factory.mktemp("records")
+    shutil.copy(empty_sqlite, folder)
+    database = open_database(None, folder=folder)
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["files", "sealed"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path, records: Database) -> Opened:
     """Opens the same store anew, as another process would."""
-    return {"files": lambda: FilePictures(tmp_path / "pictures")}[request.param]
+    return {
+        "files": lambda: FilePictures(tmp_path / "pictures"),
+        "sealed": lambda: FilePictures(tmp_path / "pictures", Vault(records, KEY)),
+    }[request.param]
 
 
 def noise(seed: int = 0, width: int = 40, height: int = 30) -> RgbImage:

@@ -23,6 +23,8 @@ from kenpin.config import Settings
 from kenpin.contracts.errors import StoreError, ToolInputError, Unavailable
 from kenpin.contracts.trace import PlannerInfo
 from kenpin.contracts.view import Box, ViewKind
+from kenpin.security.credentials import Hasher
+from kenpin.security.people import People
 from kenpin.wiring import Kenpin
 from tools.spec import NewView, OnView, Region, Report, Tool, ToolResult, Workbench, patch, window
 
@@ -199,7 +201,11 @@ def _next(messages: list[AnyMessage]) -> AIMessage:
 
 @dataclass(frozen=True)
 class ScriptedKenpin(Kenpin):
-    """Real stores, scripted planner, tiny tools."""
+    """Real stores, scripted planner, tiny tools, passwords that are checked fast; a test may act as the console."""
+
+    @cached_property
+    def people(self) -> People:
+        return People(self.database, self.audit, self.settings, Hasher.for_tests(), console=True)
 
     @cached_property
     def _inspector(self) -> Inspector:

@@ -14,11 +14,11 @@ from kenpin.contracts.people import Actor
 from kenpin.contracts.review import Dossier, Entry, JudgedFinding
 from kenpin.contracts.view import Box
 from kenpin.review.service import Reviews
-from ui.backend import installation
+from ui.backend import reviews
 from ui.parts.uploads import say_error
 from ui.state import session
 
-DESKS = "kenpin-desks"
+DESK = "kenpin-desk"
 SECRETS = frozenset({"sign-password", "revoke-password"})
 """Fields that are emptied whatever comes of them, and never shown."""
 NEW = ""
@@ -30,6 +30,8 @@ class Desk:
     """One inspection's desk in one browser session."""
 
     inspection: str
+    actor: Actor
+    """Who saw the page. Each act is theirs; the service holds them against the stored session again."""
     head: int = 0
     """Number of the last entry that this person has seen."""
     content: str | None = None
@@ -102,7 +104,7 @@ class Desk:
         """
         self.forget()
         try:
-            entry = write(installation().reviews)
+            entry = write(reviews())
         except KenpinError as exc:
             self.error, self.place = str(exc), place
             self.unsaved = tuple(filter(None, (self.text(name) for name in empties if name not in SECRETS)))
@@ -127,13 +129,13 @@ def told(desk: Desk, place: str) -> None:
         desk.told = True
 
 
-def desk_of(inspection: str) -> Desk:
-    """The desk for an inspection; only the one that is open is kept."""
-    kept: dict[str, Desk] = st.session_state.setdefault(DESKS, {})
-    if inspection not in kept:
-        kept.clear()
-        kept[inspection] = Desk(inspection)
-    return kept[inspection]
+def desk_of(inspection: str, actor: Actor) -> Desk:
+    """This person's desk for an inspection; only the one that is open is kept."""
+    kept: Desk | None = st.session_state.get(DESK)
+    if kept is None or kept.inspection != inspection or kept.actor.name != actor.name:
+        kept = st.session_state[DESK] = Desk(inspection, actor)
+    kept.actor, kept.told = actor, False
+    return kept
 
 
 def look(inspection: str, actor: Actor) -> Dossier:
@@ -142,4 +144,4 @@ def look(inspection: str, actor: Actor) -> Dossier:
     Raises:
         KenpinError: There is none, or it is not for this person.
     """
-    return installation().reviews.dossier(actor, inspection)
+    return reviews().dossier(actor, inspection)

@@ -1,9 +1,9 @@
 """Filters of a list. They are kept in the page's address, so that a link, a reload and the way back find them again."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ui.i18n import Texts
 
@@ -13,7 +13,7 @@ SHOWN = 80
 """Characters of a choice that a field shows."""
 
 
-def filters(name: str) -> AbstractContextManager[object]:
+def filters(name: str) -> DeltaGenerator:
     """A row of fields."""
     return st.container(key=f"filters-{name}", horizontal=True, vertical_alignment="bottom", gap="small")
 
@@ -36,8 +36,15 @@ def choice(key: str, label: str, options: Sequence[str], anything: str, t: Texts
     # One field a language: a field keeps the words that it was first drawn with.
     field = f"filter-{key}-{t.lang}"
     st.session_state[field] = value
-    st.selectbox(label, shown, key=field, index=None, placeholder=anything, width=150, on_change=_keep,
+    st.selectbox(label, shown, key=field, index=None, placeholder=anything, on_change=_keep,
                  args=(key, field), format_func=lambda v: (words(v) if v in known else v)[:SHOWN])
+
+
+def written(key: str, label: str, holder: str, t: Texts) -> None:
+    """A field for free text, compared as it is."""
+    field = f"filter-{key}-{t.lang}"
+    st.session_state[field] = st.query_params.get(key) or ""
+    st.text_input(label, key=field, placeholder=holder, max_chars=200, on_change=_keep, args=(key, field))
 
 
 def clear(keys: Sequence[str], t: Texts) -> None:

@@ -10,7 +10,6 @@ from ui.parts.desk import Desk, told
 from ui.parts.plain import one_line, plain
 from ui.parts.results import box_words, kind_words
 from ui.parts.reviewed import MOST_WHY, severity_field, severity_in
-from ui.who import visitor
 
 VERDICTS = tuple(verdict.value for verdict in Verdict)
 BADGES = {"proposed": ("gray", "pending"), "accepted": ("green", "check"), "corrected": ("orange", "edit"),
@@ -113,7 +112,7 @@ def _buttons(finding: JudgedFinding, desk: Desk, t: Texts, *, first: bool) -> No
                       args=(desk, name), type="primary" if finding.decision == "proposed" else "secondary",
                       shortcut="a" if first else None)
         st.button(t("review.correct"), key=f"correct-{name}", icon=":material/edit:", on_click=desk.correct,
-                  args=(finding,), shortcut="c" if first else None)
+                  args=(finding,), shortcut="e" if first else None)
         if finding.decision != "false_alarm":
             st.button(t("review.false_alarm"), key=f"refute-{name}", icon=":material/block:", on_click=_refute,
                       args=(desk, name), shortcut="f" if first else None)
@@ -125,7 +124,7 @@ def _verdict_field(desk: Desk, name: str, verdict: Verdict | None, t: Texts) -> 
 
 
 def _accept(desk: Desk, finding: str) -> bool:
-    actor, head = visitor(), desk.head
+    actor, head = desk.actor, desk.head
     severity, why = severity_in(desk, f"severity-{finding}"), desk.text(f"why-{finding}")
     return desk.act(f"finding {finding}", lambda reviews: reviews.accept(
         actor, desk.inspection, finding, head=head, severity=severity, why=why), empties=(f"why-{finding}",))
@@ -138,13 +137,13 @@ def _accept_rest(desk: Desk, findings: tuple[str, ...]) -> None:
 
 
 def _refute(desk: Desk, finding: str) -> None:
-    actor, head, why = visitor(), desk.head, desk.text(f"why-{finding}")
+    actor, head, why = desk.actor, desk.head, desk.text(f"why-{finding}")
     desk.act(f"finding {finding}", lambda reviews: reviews.false_alarm(
         actor, desk.inspection, finding, head=head, why=why), empties=(f"why-{finding}",))
 
 
 def _change_verdict(desk: Desk, cause: str, disposition: str) -> None:
-    actor, head, chosen = visitor(), desk.head, desk.choice("verdict")
+    actor, head, chosen = desk.actor, desk.head, desk.choice("verdict")
     if chosen not in VERDICTS:
         desk.refuse("verdict", "review.no_verdict")
         return
@@ -155,13 +154,13 @@ def _change_verdict(desk: Desk, cause: str, disposition: str) -> None:
 
 
 def _comment(desk: Desk) -> None:
-    actor, head, text = visitor(), desk.head, desk.text("comment")
+    actor, head, text = desk.actor, desk.head, desk.text("comment")
     desk.act("comment", lambda reviews: reviews.comment(actor, desk.inspection, head=head, text=text),
              empties=("comment",))
 
 
 def _judge(desk: Desk) -> None:
-    actor, head, chosen, why = visitor(), desk.head, desk.choice("judge"), desk.text("judge-why")
+    actor, head, chosen, why = desk.actor, desk.head, desk.choice("judge"), desk.text("judge-why")
     if chosen not in VERDICTS:
         desk.refuse("judge", "review.no_verdict")
         return

@@ -43,9 +43,14 @@ def quiet_mark(text: str) -> str:
 
 def state_mark(state: State, t: Texts) -> str:
     """Where an inspection stands."""
-    return f'<i class="k-s k-{state.value}">{escape(t.raw("state." + state.value))}</i>'
+    return f'<i class="k-s k-{state.value}">{escape(capital(t.raw("state." + state.value)))}</i>'
 
 
 def warning_mark(text: str) -> str:
     """Something to look at first."""
     return f'<i class="k-d">{escape(text)}</i>'
+
+
+def capital(words: str) -> str:
+    """Words at the beginning of a field."""
+    return words[:1].upper() + words[1:]

@@ -15,7 +15,6 @@ from ui.parts.picture import ANSWER, caption, scale_of, scene, switch
 from ui.parts.plain import plain
 from ui.parts.results import box_words, kind_words
 from ui.parts.viewer import Mark, show
-from ui.who import visitor
 
 LOOKS = {"proposed": ("finding", ""), "accepted": ("accepted", "✓"), "corrected": ("corrected", "✎"),
          "false_alarm": ("refuted", "✕"), "missed": ("missed", "+")}
@@ -108,7 +107,7 @@ def _save(desk: Desk, image: TraceImage, finding: JudgedFinding | None) -> None:
     box = drawn(FIELD, token=desk.token, size=(image.width, image.height), start=desk.start)
     kind = str(desk.choice(f"edit-type-{desk.drawing}") or "")
     severity, why = severity_in(desk, f"edit-severity-{desk.drawing}"), desk.text(f"edit-why-{desk.drawing}")
-    actor, head, typed = visitor(), desk.head, (f"edit-why-{desk.drawing}",)
+    actor, head, typed = desk.actor, desk.head, (f"edit-why-{desk.drawing}",)
     if finding is None and box is None:
         desk.refuse("edit", "review.no_box")
         return

@@ -14,7 +14,6 @@ from ui.parts.answer import verdict_badge
 from ui.parts.desk import Desk, told
 from ui.parts.plain import plain
 from ui.parts.results import kind_words
-from ui.who import visitor
 
 MEANINGS = tuple(meaning.value for meaning in Meaning)
 ICONS = {Meaning.REVIEWED: "visibility", Meaning.APPROVED: "verified", Meaning.REJECTED: "unpublished"}
@@ -149,7 +148,7 @@ def _shown_again(desk: Desk, name: str) -> Proof:
 
 
 def _sign(desk: Desk, content: str | None) -> None:
-    actor, head, meaning = visitor(), desk.head, desk.choice("meaning")
+    actor, head, meaning = desk.actor, desk.head, desk.choice("meaning")
     proof = _shown_again(desk, "sign-password")
     if meaning not in MEANINGS:
         desk.refuse("sign", "review.no_meaning")
@@ -159,13 +158,13 @@ def _sign(desk: Desk, content: str | None) -> None:
 
 
 def _revoke(desk: Desk, n: int) -> None:
-    actor, head, proof = visitor(), desk.head, _shown_again(desk, "revoke-password")
+    actor, head, proof = desk.actor, desk.head, _shown_again(desk, "revoke-password")
     desk.act("revoke", lambda reviews: reviews.revoke(
         actor, desk.inspection, n, head=head, why=desk.text("revoke-why"), proof=proof), empties=("revoke-why",))
 
 
 def _amend(desk: Desk) -> None:
-    actor, head = visitor(), desk.head
+    actor, head = desk.actor, desk.head
     desk.act("amend", lambda reviews: reviews.amend(
         actor, desk.inspection, head=head, why=desk.text("amend-why")), empties=("amend-why",))
 

@@ -25,6 +25,7 @@ from ui.parts.signing import show_signing
 from ui.parts.steps import show_steps, steps_label
 from ui.parts.uploads import say_error
 from ui.parts.viewer import load_stored
+from ui.parts.worklist import show_worklist
 from ui.state import Session
 
 ADDRESS = "inspection"
@@ -43,8 +44,8 @@ def inspection(session: Session, actor: Actor, t: Texts) -> None:
     session.review = wanted
     if st.query_params.get(ADDRESS) != wanted:
         st.query_params[ADDRESS] = wanted
-    desk = desk_of(wanted)
-    desk.told = False
+    desk = desk_of(wanted, actor)
+    show_worklist(actor, wanted, t)
     seen = look(wanted, actor)
     _page(session, desk, seen, actor, t)
     desk.saw(seen)

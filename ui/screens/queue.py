@@ -12,8 +12,10 @@ from ui.backend import reviews
 from ui.frame import framed
 from ui.go import go
 from ui.i18n import Texts
+from ui.parts.empty import head, nothing
 from ui.parts.filters import choice, clear, filters, moved
 from ui.parts.markup import (
+    capital,
     light,
     picture,
     piece,
@@ -50,7 +52,7 @@ def queue(session: Session, actor: Actor, t: Texts) -> None:
         # Others have worked it off in the meantime.
         page = max(1, -(-found.total // PAGE_SIZE))
         found = reviews().queue(actor, wanted.model_copy(update={"offset": (page - 1) * PAGE_SIZE, "limit": PAGE_SIZE}))
-    _head(found.total, wanted, t)
+    head(t("page.queue"), t("queue.waiting" if wanted.waiting_only else "queue.found", n=found.total))
     _filters(actor, params, t)
     if not found.rows:
         _empty(actor, params, t)
@@ -62,17 +64,10 @@ def queue(session: Session, actor: Actor, t: Texts) -> None:
     pager(page, found.total, PAGE_SIZE, key=PAGE, t=t)
 
 
-def _head(total: int, wanted: QueueFilter, t: Texts) -> None:
-    with st.container(key="head", horizontal=True, vertical_alignment="bottom"):
-        st.markdown(f"### {t('page.queue')}", anchors=False, width="content")
-        words = "queue.waiting" if wanted.waiting_only else "queue.found"
-        st.caption(t(words, n=total), width="stretch")
-
-
 def _filters(actor: Actor, params: Mapping[str, str], t: Texts) -> None:
     there = reviews().choices(actor)
     with filters("queue"):
-        choice("state", t("queue.state"), STATES, t("queue.state_needed"), t, lambda s: t.raw(f"state.{s}"))
+        choice("state", t("queue.state"), STATES, t("queue.state_needed"), t, lambda s: capital(t.raw(f"state.{s}")))
         choice("product", t("queue.product"), there.products, t("filter.any"), t)
         choice("lot", t("queue.lot"), there.lots, t("filter.any"), t)
         choice("verdict", t("queue.verdict"), tuple(Verdict), t("filter.any"), t, lambda v: t.raw(f"mark.{v}"))
@@ -90,21 +85,15 @@ def _empty(actor: Actor, params: Mapping[str, str], t: Texts) -> None:
     filtered = any(params.get(key) for key in KEYS)
     with st.container(key="empty", horizontal_alignment="center", gap="small"):
         if filtered:
-            _nothing("filter_alt_off", t("queue.none_pass"), t("queue.none_pass_do"))
+            nothing("filter_alt_off", t("filter.none"), t("filter.none_do"))
         elif anything:
-            _nothing("task_alt", t("queue.all_done"), t("queue.all_done_do", n=anything))
+            nothing("task_alt", t("queue.all_done"), t("queue.all_done_do", n=anything))
             if st.button(t("queue.show_all"), key="show-all", icon=":material/history:"):
                 moved({"state": "all"})
         else:
-            _nothing("image_search", t("queue.nothing"), t("queue.nothing_do"))
+            nothing("image_search", t("queue.nothing"), t("queue.nothing_do"))
             if Right.ASK in actor.rights and st.button(t("queue.ask"), key="ask-first", icon=":material/forum:"):
                 go("chat")
-
-
-def _nothing(icon: str, title: str, what_to_do: str) -> None:
-    st.markdown(f"## :gray[:material/{icon}:]", anchors=False, width="content")
-    st.markdown(f"**{title}**", width="content")
-    st.caption(what_to_do, width="content")
 
 
 def _titles(t: Texts) -> str:
@@ -121,8 +110,8 @@ def _row(row: QueueRow, i: int, place: int, params: Mapping[str, str], t: Texts)
             piece("pic", picture(small(row.picture), t.raw("queue.picture"))),
             piece("part", strong(row.product or t.raw("queue.no_product")), light(_lot(row, t), row.part)),
             piece("verdict", *_verdict(row, t)),
-            piece("state", state_mark(row.state, t), *([warning_mark(t.raw("queue.disagrees"))] if row.disagrees else []),
-                  light(row.signed_by)),
+            piece("state", state_mark(row.state, t), light(row.signed_by),
+                  warning_mark(t.raw("queue.disagrees")) if row.disagrees else ""),
             piece("by", strong(row.asker), light(t.raw_known("planner", row.planner))),
             piece("time", strong(f"{made:%H:%M}" if _today(made) else f"{made:%Y-%m-%d}"),
                   light(age(row.created, t) if _today(made) else f"{made:%H:%M}")),

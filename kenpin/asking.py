@@ -1,0 +1,192 @@
+"""Asking as a service: who may, what is signed already, and what the audit log is told."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import select
+
+from agent.events import Event, TurnEnded
+from agent.inspector import Inspector, Material, checked, new_id
+from kenpin.contracts.errors import BadInput, KenpinError, Locked, StoreError
+from kenpin.contracts.people import Actor, Right
+from kenpin.contracts.review import LOCKED, State
+from kenpin.contracts.trace import PlannerInfo, Trace, as_of, trace_sha256
+from kenpin.database.tables import inspections
+from kenpin.holding import Holds
+from kenpin.wiring import Kenpin
+
+STARTED, ASKED, ANSWERED = "inspection.started", "inspection.asked", "inspection.answered"
+Waiting = Callable[[], object]
+
+
+def _patient() -> None:
+    """Waits without a word."""
+
+
+class Asking:
+    """Starts inspections and runs turns, each held against the actor's rights first."""
+
+    def __init__(self, kenpin: Kenpin) -> None:
+        self._kenpin = kenpin
+        self._holds = Holds(kenpin.home / "turns.lock")
+        self._inspectors: dict[str, Inspector] = {}
+        self._lock = Lock()
+
+    def planner(self, actor: Actor, planner: str | None = None) -> PlannerInfo:
+        """Which planner would run.
+
+        Raises:
+            NotAllowed: The actor may not ask.
+            BadInput: There is no planner of this name.
+            MissingExtra: It needs an optional part.
+            Unavailable: Its server does not answer.
+        """
+        self._kenpin.people.check(actor, Right.ASK)
+        return self._inspector(planner).planner.info
+
+    def start(self, actor: Actor, material: Material, *, planner: str | None = None) -> str:
+        """Begin an inspection in the actor's name and return its id.
+
+        Raises:
+            NotAllowed: As `planner`, whose other errors come here too.
+            BadInput: As `Inspector.start`.
+        """
+        self._kenpin.people.check(actor, Right.ASK)
+        inspector, inspection = self._inspector(planner), new_id()
+        # The log first: killed in between, it tells of an attempt, and no inspection is there that it does not tell of.
+        self._note(actor.name, STARTED, inspection, **({"rerun_of": material.rerun_of} if material.rerun_of else {}))
+        return inspector.start(replace(material, asker=actor.name), inspection_id=inspection)
+
+    def say(
+        self, actor: Actor, inspection: str, text: str, *, planner: str | None = None, waiting: Waiting = _patient
+    ) -> Iterator[Event]:
+        """Run one turn and yield its events; rights, the text and signatures are checked before this returns.
+
+        Args:
+            actor: Who says it.
+            inspection: Id of `start`.
+            text: What is said.
+            planner: Another planner than the one that the inspection started with.
+            waiting: Called now and then while another run holds the inspection.
+        Raises:
+            NotAllowed: As `planner`.
+            InstructionRefused: The text is empty or too long.
+            Locked: The inspection is signed.
+            BadInput: Its product is reviewed blind, and the actor's own judgement is not in.
+            StoreError: There is no such inspection, or a turn of it has not ended: `resume` it first.
+        """
+        self._kenpin.people.check(actor, Right.ASK)
+        checked(text)
+        self._open_to(actor, inspection)
+        inspector = self._inspector(planner or self._backend(inspection))
+        return self._said(actor, inspector, inspection, text, waiting)
+
+    def resume(
+        self, actor: Actor, inspection: str, *, planner: str | None = None, waiting: Waiting = _patient
+    ) -> Iterator[Event]:
+        """Go on with a turn that was interrupted; yields nothing if none was. Errors as `say`."""
+        self._kenpin.people.check(actor, Right.ASK)
+        self._open_to(actor, inspection)
+        inspector = self._inspector(planner or self._backend(inspection))
+        return self._resumed(actor, inspector, inspection, waiting)
+
+    def trace(self, actor: Actor, inspection: str) -> Trace:
+        """The trace as the actor may see it, with the steps of a turn that has not ended.
+
+        Raises:
+            NotAllowed: The actor may not read.
+            StoreError: There is no such inspection.
+        """
+        seen = self._kenpin.reviews.dossier(actor, inspection)
+        if seen.hidden or seen.state in LOCKED:
+            return seen.trace
+        try:
+            inspector = self._inspector(seen.trace.planner.backend)
+            current = inspector.trace(inspection)
+        except KenpinError:
+            # Its planner cannot be reached, or its checkpoints are another machine's: what is on record counts.
+            return seen.trace
+        if current != seen.trace:
+            self._catch_up(inspector, inspection)
+        return current.model_copy(update={"planner": seen.trace.planner})
+
+    def held(self, inspection: str, *, waiting: Waiting = _patient) -> Any:
+        """A context in which no other run writes this inspection; `say` and `resume` take it themselves."""
+        return self._holds.hold(inspection, waiting=waiting)
+
+    def _said(
+        self, actor: Actor, inspector: Inspector, inspection: str, text: str, waiting: Waiting
+    ) -> Iterator[Event]:
+        with self._holds.hold(inspection, waiting=waiting):
+            self._open_to(actor, inspection)
+            self._settle(inspector, inspection)
+            turn = len(inspector.trace(inspection).turns) + 1
+            self._note(actor.name, ASKED, inspection, turn=turn)
+            yield from self._noted(inspector.say(inspection, text, by=actor.name), inspector, inspection)
+
+    def _resumed(self, actor: Actor, inspector: Inspector, inspection: str, waiting: Waiting) -> Iterator[Event]:
+        with self._holds.hold(inspection, waiting=waiting):
+            self._open_to(actor, inspection)
+            yield from self._noted(inspector.resume(inspection), inspector, inspection)
+            self._settle(inspector, inspection)
+
+    def _noted(self, events: Iterator[Event], inspector: Inspector, inspection: str) -> Iterator[Event]:
+        """Events, with the end of the turn in the audit log before it is passed on."""
+        for event in events:
+            if isinstance(event, TurnEnded):
+                self._settle(inspector, inspection)
+            yield event
+
+    def _settle(self, inspector: Inspector, inspection: str) -> None:
+        """Put the hash of each turn that has ended since the last one on record into the audit log."""
+        trace, subject = inspector.trace(inspection), f"inspection:{inspection}"
+        known = self._kenpin.audit.events(subject=subject, action=ANSWERED, limit=1)
+        done = int(known[0].detail.get("turn", 0)) if known else 0
+        for number, turn in enumerate(trace.turns[done:], done + 1):
+            if turn.answer is not None:
+                by = turn.by or trace.asker or "kenpin"
+                self._note(by, ANSWERED, inspection, turn=number, sha256=trace_sha256(as_of(trace, number)))
+
+    def _catch_up(self, inspector: Inspector, inspection: str) -> None:
+        """Where no turn runs, and a killed process left the record behind its checkpoints, bring it up to them."""
+        with self._holds.hold_if_free(inspection) as free:
+            if free and all(turn.answer for turn in inspector.trace(inspection).turns):
+                for _ in inspector.resume(inspection):
+                    raise AssertionError("a turn that has ended went on")
+                self._settle(inspector, inspection)
+
+    def _open_to(self, actor: Actor, inspection: str) -> None:
+        """Whether something may be said in an inspection.
+
+        Raises:
+            Locked: It is signed.
+            BadInput: The proposal is hidden from the actor.
+            StoreError: There is none of this id.
+        """
+        with self._kenpin.database.read() as connection:
+            state = connection.execute(select(inspections.c.state).where(inspections.c.id == inspection)).scalar()
+        if state is None:
+            raise StoreError(f"there is no inspection {inspection[:80]!r}")
+        if State(state) in LOCKED:
+            raise Locked(f"inspection {inspection} is signed; amend it first, then ask on (nothing was changed)")
+        if self._kenpin.reviews.dossier(actor, inspection).hidden:
+            raise BadInput("this product is reviewed blind; give your own judgement first, then ask")
+
+    def _backend(self, inspection: str) -> str:
+        return self._kenpin.traces.load(inspection).planner.backend
+
+    def _inspector(self, planner: str | None) -> Inspector:
+        """The inspector of a planner, built once; one that cannot be built is tried again the next time."""
+        name = planner or self._kenpin.settings.planner
+        with self._lock:
+            if name not in self._inspectors:
+                self._inspectors[name] = self._kenpin.inspector(name)
+            return self._inspectors[name]
+
+    def _note(self, name: str, action: str, inspection: str, **detail: Any) -> None:
+        with self._kenpin.database.write(durable=False) as connection:
+            self._kenpin.audit.append(
+                connection, actor=name, action=action, subject=f"inspection:{inspection}", **detail
+            )
