@@ -137,6 +137,20 @@ def test_where_the_record_stands_is_the_first_thing_that_is_read(
             assert squeezed(t("g.amended" if "amend" in acts else "g.revoked")) in text
 
 
+def test_a_signature_on_another_content_is_not_passed_off(report: ModuleType, pictures: Any) -> None:
+    trace = report.make_trace(pictures)
+    dossier = report.reviewed(trace, ("sato", report.signature()))
+    changed = trace.model_copy(update={"part": "P-18"})
+    swapped = report.reviewed(changed).model_copy(update={
+        "entries": dossier.entries, "signatures": dossier.signatures, "state": dossier.state})
+
+    for lang in ("en", "ja"):
+        text = said(report_bytes(facts(report, swapped, pictures), "pdf", lang), "pdf")
+        words = texts(lang)
+        assert squeezed(words["state.foreign"]) in text and squeezed(words["g.foreign"]) in text
+        assert squeezed(words["state.signed"]) not in text
+
+
 def test_a_trace_alone_is_a_proposal(report: ModuleType, pictures: Any) -> None:
     alone = trace_facts(report.make_trace(pictures, verdict=Verdict.UNCERTAIN), pictures, at=report.AT)
     text = said(report_bytes(alone, "html", "auto"), "html")
