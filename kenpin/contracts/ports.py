@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.audit import AuditEvent
-from kenpin.contracts.case import Case, CaseHit, CaseQuery
+from kenpin.contracts.case import Case, CaseHead, CaseHit, CaseQuery
 from kenpin.contracts.people import Actor, Proof, Right
 from kenpin.contracts.product import Product
 from kenpin.contracts.trace import Trace
@@ -97,7 +97,16 @@ class CaseStore(CaseSearch, Protocol):
         """
 
     def all(self) -> Sequence[Case]:
-        """Every case, by id."""
+        """Every case, by id. Each is unsealed; where ids, types or dates are enough, ask for `heads`."""
+
+    def heads(self) -> Sequence[CaseHead]:
+        """What is kept readable of every case, by id."""
+
+    def note(self, what: str) -> None:
+        """Keep a note with the store, such as what was loaded into it once."""
+
+    def noted(self, what: str) -> bool:
+        """Whether there is this note."""
 
 
 @runtime_checkable
