@@ -36,7 +36,6 @@ MENU = (
     Entry("chat", "page.chat", chat, "forum", Right.ASK),
     Entry("queue", "page.queue", queue, "checklist", Right.READ),
     Entry("inspection", "page.inspection", inspection, "fact_check", Right.READ, shown=False),
-    Entry("inspection", "page.inspection", inspection, "fact_check", Right.READ, shown=False),
     Entry("cases", "page.cases", cases, "photo_library", Right.READ),
     Entry("audit", "page.audit", audit, "link", Right.AUDIT),
     Entry("admin", "page.admin", admin, "admin_panel_settings", Right.USERS),
