@@ -6,7 +6,7 @@ from kenpin.contracts.errors import StoreError
 from kenpin.contracts.trace import Trace, TraceImage, Turn
 from kenpin.reports.making import inspection_report
 from kenpin.security.uploads import Upload
-from ui.backend import installation, services, trace_of
+from ui.backend import installation, services
 from ui.i18n import Texts
 from ui.parts.answer import show_answer
 from ui.parts.guide import guide
@@ -19,7 +19,7 @@ from ui.parts.uploads import say_error
 from ui.parts.viewer import load_stored
 from ui.screens.prepare import take_in
 from ui.state import Draft, Session
-from ui.who import visitor
+from ui.who import trace_of, visitor
 
 USER, ASSISTANT = ":material/person:", ":material/troubleshoot:"
 
