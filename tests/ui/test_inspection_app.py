@@ -1,6 +1,6 @@
 """The page of one inspection, headless: every act, by every role, blind and open, and nothing that was typed is lost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from runpy import run_path
 from types import ModuleType, SimpleNamespace
@@ -9,10 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from kenpin.contracts.errors import Locked, NotAllowed
-from kenpin.contracts.people import Actor, Proof, Right
-from kenpin.contracts.review import Meaning, State
-from kenpin.contracts.verdict import Verdict
+from kenpin.contracts.people import Actor
 
 HERE = Path(__file__).parent
 chat = SimpleNamespace(**run_path(str(HERE / "driver.py")))
@@ -61,6 +58,5 @@ def one(room: Room, panel: bytes) -> str:
 
 def test_the_page_shows_what_the_answer_rests_on(room: Room, one: str) -> None:
     page = room.page(one, "mori")
-    shown = chat.texts(page)
-    print(shown)
+    chat.texts(page)
     assert not page.error

@@ -10,6 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from kenpin.contracts.people import Actor
 from kenpin.contracts.review import QueueFilter, State
 from kenpin.contracts.verdict import Verdict
 from ui.parts.worklist import PAGE_SIZE, filter_of, neighbours, number
@@ -41,6 +42,13 @@ def test_the_menu_follows_the_rights(house: Any, who: str, shown: list[str]) -> 
     assert ("new" in chat.keys(page)) == (who != "abe")
     assert "Nothing has been inspected yet" in chat.texts(page)
     assert ("ask-first" in chat.keys(page)) == (who != "abe")
+
+
+def test_an_account_without_a_role_is_told_what_to_do(house: Any) -> None:
+    house.staff = {"new": Actor(name="new", roles=frozenset())}
+    page = house.open("", "new")
+    assert walk.menu(page) == ["none"]
+    assert "Ask an administrator to give new a role." in chat.texts(page).replace("\\", "")
 
 
 def test_a_guest_sees_the_queue_and_no_log(house: Any) -> None:
@@ -94,12 +102,12 @@ def test_filters_stand_in_the_address_and_can_be_cleared(house: Any) -> None:
 def test_sql_in_a_filter_is_text(house: Any) -> None:
     house.hire()
     house.trace(1)
-    texts = {name: SQL for name in ("product", "lot", "asker", "planner")}
+    texts = dict.fromkeys(("product", "lot", "asker", "planner"), SQL)
     page = house.open("queue", "mori", **texts)
     assert not page.error
     assert walk.rows(page) == [] and "Nothing passes these filters" in chat.texts(page)
     assert page.selectbox(key="filter-product-en").value == SQL
-    page = house.open("queue", "mori", **{name: SQL for name in ("verdict", "state", "age", "page")})
+    page = house.open("queue", "mori", **dict.fromkeys(("verdict", "state", "age", "page"), SQL))
     assert not page.error and len(walk.rows(page)) == 1
     mori = house.staff["mori"]
     assert all(house.kenpin.reviews.queue(mori, QueueFilter(**{name: SQL})).total == 0 for name in texts)

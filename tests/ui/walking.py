@@ -1,6 +1,7 @@
 """The whole app as one of the staff of `reviewing.py`, page by page. Loaded by the tests with `runpy`."""
 
 import io
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from runpy import run_path
@@ -43,11 +44,11 @@ class House:
 
     def open(self, name: str, who: str | None, lang: Language | None = None, **params: str) -> AppTest:
         """The app at a page, as one of the staff, or as the visitor while there are no accounts."""
-        import ui.frame
-        import ui.who
+        import ui.navigation  # noqa: F401
 
         if who is not None:
-            for module in (ui.frame, ui.who):
+            # Every module of the pages has taken the name for itself.
+            for module in [m for name, m in sys.modules.items() if name.startswith("ui.") and hasattr(m, "visitor")]:
                 self._patch.setattr(module, "visitor", lambda: self.staff[who])
         page = AppTest.from_file(APP, default_timeout=30)
         for key, value in params.items():
