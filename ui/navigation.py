@@ -9,6 +9,7 @@ from streamlit.navigation.page import StreamlitPage
 from kenpin.contracts.people import Actor, Right
 from ui.go import keep_pages
 from ui.i18n import Texts
+from ui.screens.admin import admin
 from ui.screens.audit import audit
 from ui.screens.cases import cases
 from ui.screens.chat import chat
@@ -38,6 +39,7 @@ MENU = (
     Entry("inspection", "page.inspection", inspection, "fact_check", Right.READ, shown=False),
     Entry("cases", "page.cases", cases, "photo_library", Right.READ),
     Entry("audit", "page.audit", audit, "link", Right.AUDIT),
+    Entry("admin", "page.admin", admin, "admin_panel_settings", Right.USERS),
 )
 NOTHING = Entry("none", "page.none", without_role, "lock", Right.READ)
 """For an account that has no role yet."""
