@@ -1,7 +1,6 @@
 """The whole app as one of the staff of `reviewing.py`, page by page. Loaded by the tests with `runpy`."""
 
 import io
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from runpy import run_path
@@ -44,12 +43,10 @@ class House:
 
     def open(self, name: str, who: str | None, lang: Language | None = None, **params: str) -> AppTest:
         """The app at a page, as one of the staff, or as the visitor while there are no accounts."""
-        import ui.navigation  # noqa: F401
+        import ui.who
 
-        if who is not None:
-            # Every module of the pages has taken the name for itself.
-            for module in [m for name, m in sys.modules.items() if name.startswith("ui.") and hasattr(m, "visitor")]:
-                self._patch.setattr(module, "visitor", lambda: self.staff[who])
+        token = self.staff[who].session if who is not None else None
+        self._patch.setattr(ui.who, "token", lambda: token)
         page = AppTest.from_file(APP, default_timeout=30)
         for key, value in params.items():
             page.query_params[key] = value
