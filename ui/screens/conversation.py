@@ -28,7 +28,7 @@ def show_conversation(session: Session, t: Texts) -> None:
     """An inspection that has started."""
     assert session.inspection is not None
     try:
-        trace = trace_of(session.inspection)
+        trace = services().asking.trace(visitor(), session.inspection)
     except StoreError as exc:
         session.prepare()
         session.error = str(exc)
