@@ -165,9 +165,10 @@ class Kenpin:
 
         from tools.catalog import CATALOG, OFFERED
 
+        # The planner first: a server that does not answer is said before anything is opened or made.
+        built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
-        built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
         sealing = EncryptedSerializer(CheckpointCipher(self.vault))
         checkpointer = SqliteSaver(self._checkpoints(), serde=sealing)
         return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=checkpointer)

@@ -8,7 +8,6 @@ from kenpin.contracts.errors import KenpinError
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.review import LOCKED, Amendment, Dossier, State, VerdictChange
 from kenpin.contracts.trace import Trace, Turn, proposal
-from ui.backend import inspector
 from ui.frame import framed
 from ui.go import go, offered
 from ui.i18n import Texts
@@ -192,9 +191,12 @@ def _follow_up(session: Session, desk: Desk, trace: Trace, t: Texts, *,
     text, desk.pending = desk.pending, None
     session.error = session.kept = None
     try:
-        run_turn(session, inspector(trace.planner.backend), trace, text, t, picture=picture)
+        run_turn(session, desk.actor, trace, text, t, picture=picture)
     except KenpinError as exc:
         session.error = str(exc)
+    finally:
+        # A run that a click cut off is no turn of the chat page: the record shows as open, with the way to go on.
+        session.running = False
     if session.error:
         desk.error, desk.place, desk.kept = session.error, "follow-up", text
     session.error = session.kept = None
