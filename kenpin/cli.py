@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from kenpin.cli_audit import audit_app
 from kenpin.cli_camera import camera_app
 from kenpin.cli_cases import cases_app
 from kenpin.cli_keys import keys_app
@@ -32,6 +33,7 @@ app.add_typer(products_app, name="products")
 app.add_typer(camera_app, name="camera")
 app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")
+app.add_typer(audit_app, name="audit")
 app.command("report")(write_a_report)
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]

@@ -138,6 +138,7 @@ class Kenpin:
         """The case base as it was left, whoever described its cases."""
         from kenpin.cases.chroma import ChromaCases
 
+        assert self.vault  # asked for first: with a wrong key, nothing is made
         return ChromaCases(
             self.embedder,
             folder=self.home / "cases",

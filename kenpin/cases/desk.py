@@ -34,15 +34,6 @@ class CaseFilter(BaseModel):
         return all(wanted is None or wanted == has for wanted, has in pairs)
 
 
-class CasePage(BaseModel):
-    """Cases, newest first, and how many there are in all."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    cases: tuple[Case, ...]
-    total: int
-
-
 class CaseNames(BaseModel):
     """What stands in the case base to filter by."""
 
@@ -51,6 +42,16 @@ class CaseNames(BaseModel):
     products: tuple[str, ...]
     types: tuple[str, ...]
     dispositions: tuple[str, ...]
+
+
+class CasePage(BaseModel):
+    """Cases, newest first, how many there are in all, and what all that there are could be filtered by."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cases: tuple[Case, ...]
+    total: int
+    names: CaseNames
 
 
 class CaseDesk:
@@ -66,21 +67,10 @@ class CaseDesk:
             NotAllowed: The actor may not read cases.
         """
         self._guard.check(actor, Right.READ)
-        found = [case for case in self._cases().all() if wanted.passes(case)]
+        everything = self._cases().all()
+        found = [case for case in everything if wanted.passes(case)]
         found.sort(key=lambda case: case.date or "", reverse=True)
-        return CasePage(cases=tuple(found[offset:offset + limit]), total=len(found))
-
-    def names(self, actor: Actor) -> CaseNames:
-        """Every product, type and disposition of the case base.
-
-        Raises:
-            NotAllowed: As `page`.
-        """
-        self._guard.check(actor, Right.READ)
-        cases = self._cases().all()
-        return CaseNames(products=_sorted(case.product for case in cases),
-                         types=_sorted(case.defect_type for case in cases),
-                         dispositions=_sorted(case.disposition for case in cases))
+        return CasePage(cases=tuple(found[offset:offset + limit]), total=len(found), names=_names(everything))
 
     def search(self, actor: Actor, query: CaseQuery, *, region: RgbImage | None = None,
                picture: RgbImage | None = None) -> Sequence[CaseHit]:
@@ -115,7 +105,7 @@ class CaseDesk:
         self._guard.check(actor, Right.CASES)
         case = self._cases().get(case_id)
         if self._stands_on_signature(case_id):
-            raise Locked(f"case {case_id} stands on a signed inspection; revoke the signature there, and it is withdrawn")
+            raise Locked(f"case {case_id} stands on a signed inspection; revoke the signature there to withdraw it")
         with self._database.write() as connection:
             self._audit.append(connection, actor=actor.name, action="case.withdrawn", subject=f"case:{case_id}",
                                picture=case.picture)
@@ -135,5 +125,11 @@ def inspection_of(case: Case) -> str | None:
     return inspection if made else None
 
 
+def _names(cases: Sequence[Case]) -> CaseNames:
+    return CaseNames(products=_sorted(case.product for case in cases),
+                     types=_sorted(case.defect_type for case in cases),
+                     dispositions=_sorted(case.disposition for case in cases))
+
+
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(names), key=str.casefold))
+    return tuple(sorted({name for name in names if name}, key=str.casefold))

@@ -44,7 +44,11 @@ def _case(
         box=finding.box if finding else None,
         part=trace.part or trace.id,
         signed_by=", ".join(s.signature.printed_name for s in signatures),
+        signed_at=last.at.isoformat(),
         source=f"inspection {trace.id}",
+        origin="signed",
+        inspection=trace.id,
+        severity=finding.severity if finding else None,
         language=_language(decision, trace),
     )
 

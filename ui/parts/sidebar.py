@@ -5,12 +5,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.trace import Trace
 from ui.backend import PLANNERS, installation, services
 from ui.go import go
 from ui.i18n import Texts
 from ui.parts.answer import KINDS, LOOKS
 from ui.parts.plain import one_line, plain
+from ui.parts.signin import show_person
 from ui.parts.uploads import forget_files
 from ui.state import Session
 from ui.who import visitor
@@ -20,18 +22,19 @@ RECENT = 12
 MORE = 60
 
 
-def show_sidebar(session: Session, t: Texts, *, chat: bool, asks: bool) -> None:
+def show_sidebar(session: Session, t: Texts, actor: Actor, *, chat: bool) -> None:
     """Draw the side of a page.
 
     Args:
         session: Of the browser.
         t: Words.
+        actor: Who is there.
         chat: Whether this is the chat page, which lists earlier inspections; others have lists of their own.
-        asks: Whether the person may begin an inspection.
     """
     st.logo(str(LOGO), size="large")
     with st.sidebar:
-        if asks and st.button(t("side.new"), key="new", icon=":material/add:", type="primary", width="stretch"):
+        if Right.ASK in actor.rights and st.button(t("side.new"), key="new", icon=":material/add:", type="primary",
+                                                   width="stretch"):
             session.prepare()
             forget_files()
             go("chat")
@@ -40,6 +43,7 @@ def show_sidebar(session: Session, t: Texts, *, chat: bool, asks: bool) -> None:
         with st.container(key="side-foot"):
             _language(session, t)
             _planner(session, t)
+            show_person(actor, t)
 
 
 def planner_name(session: Session) -> str:
