@@ -11,7 +11,6 @@ from kenpin.review.service import Reviews
 from kenpin.security.audit_desk import AuditDesk
 from kenpin.services import Services
 from kenpin.wiring import Kenpin, open_kenpin
-from ui.who import visitor
 
 PLANNERS = ("embedded", "vllm")
 """Planners that the page offers."""
@@ -53,4 +52,6 @@ def trace_of(inspection: str) -> Trace:
         NotAllowed: The visitor may not read.
         StoreError: There is no such inspection.
     """
+    from ui.who import visitor  # who that is, is itself asked of the installation above
+
     return services().asking.trace(visitor(), inspection)
