@@ -19,7 +19,7 @@ from ui.parts.uploads import say_error
 from ui.parts.viewer import load_stored
 from ui.screens.prepare import take_in
 from ui.state import Draft, Session
-from ui.who import trace_of, visitor
+from ui.who import visitor
 
 USER, ASSISTANT = ":material/person:", ":material/troubleshoot:"
 
