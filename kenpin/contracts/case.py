@@ -56,6 +56,11 @@ class Case(BaseModel):
         return data
 
     @property
+    def signed(self) -> bool:
+        """Whether somebody's name stands under it."""
+        return self.signed_by is not None
+
+    @property
     def head(self) -> "CaseHead":
         """What lies beside the sealed text."""
         return CaseHead(**{name: getattr(self, name) for name in CaseHead.model_fields})
@@ -73,6 +78,8 @@ class CaseHead(BaseModel):
     part: str | None = None
     date: str | None = None
     origin: Origin = "entered"
+    signed: bool = False
+    """Whether somebody's name stands under it."""
 
 
 class CaseQuery(BaseModel):
