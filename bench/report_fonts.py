@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SYMBOLS = "–—‘’“”…•‰′″€№™ℓΩ←↑→↓⇒⇔∞≒≠≡≤≥≦≧∫√∠⊥∥△▲▽▼◇◆○◎●◯□■☆★♪✓〓〒㈱㈲㎜㎝㎞㎎㎏㏄㎡℃Å×÷±µ°²³¹¼½¾"
+SYMBOLS = "−‖～–—‘’“”…•‰′″€№™ℓΩ←↑→↓⇒⇔∞≒≠≡≤≥≦≧∫√∠⊥∥△▲▽▼◇◆○◎●◯□■☆★♪✓〓〒㈱㈲㎜㎝㎞㎎㎏㏄㎡℃Å×÷±µ°²³¹¼½¾"
 LATIN = [*range(0x20, 0x7F), *range(0xA0, 0x180)]
 EUROPEAN = [*LATIN, *range(0x370, 0x460)]
 

@@ -108,9 +108,23 @@ class Asking:
         except KenpinError:
             # Its planner cannot be reached, or its checkpoints are another machine's: what is on record counts.
             return seen.trace
-        if current != seen.trace:
+        if current != seen.trace and all(turn.answer for turn in current.turns):
             self._catch_up(inspector, inspection)
         return current.model_copy(update={"planner": seen.trace.planner})
+
+    def recent(self, actor: Actor, *, limit: int, offset: int = 0) -> tuple[list[Trace], int]:
+        """Inspections as the actor may see them, newest first, and how many there are in all.
+
+        Raises:
+            NotAllowed: The actor may not read.
+        """
+        self._kenpin.people.check(actor, Right.READ)
+        rows = self._kenpin.traces.recent(limit, offset)
+        # Nothing is hidden from those who do not review.
+        blind = Right.REVIEW in actor.rights
+        reviews, traces = self._kenpin.reviews, self._kenpin.traces
+        found = [reviews.dossier(actor, row.id).trace if blind else traces.load(row.id) for row in rows]
+        return found, traces.count()
 
     def held(self, inspection: str, *, waiting: Waiting = _patient) -> Any:
         """A context in which no other run writes this inspection; `say` and `resume` take it themselves."""
@@ -152,9 +166,8 @@ class Asking:
     def _catch_up(self, inspector: Inspector, inspection: str) -> None:
         """Where no turn runs, and a killed process left the record behind its checkpoints, bring it up to them."""
         with self._holds.hold_if_free(inspection) as free:
-            if free and all(turn.answer for turn in inspector.trace(inspection).turns):
-                for _ in inspector.resume(inspection):
-                    raise AssertionError("a turn that has ended went on")
+            if free:
+                inspector.catch_up(inspection)
                 self._settle(inspector, inspection)
 
     def _open_to(self, actor: Actor, inspection: str) -> None:
@@ -180,10 +193,12 @@ class Asking:
     def _inspector(self, planner: str | None) -> Inspector:
         """The inspector of a planner, built once; one that cannot be built is tried again the next time."""
         name = planner or self._kenpin.settings.planner
-        with self._lock:
-            if name not in self._inspectors:
-                self._inspectors[name] = self._kenpin.inspector(name)
-            return self._inspectors[name]
+        if name not in self._inspectors:
+            # Not under the lock: a server that does not answer must not hold up those who ask for another planner.
+            built = self._kenpin.inspector(name)
+            with self._lock:
+                self._inspectors.setdefault(name, built)
+        return self._inspectors[name]
 
     def _note(self, name: str, action: str, inspection: str, **detail: Any) -> None:
         with self._kenpin.database.write(durable=False) as connection:

@@ -15,7 +15,7 @@ from agent.record import Recorder
 from kenpin.cases.settling import Settler
 from kenpin.config import Settings
 from kenpin.contracts.case import CaseHit, CaseQuery
-from kenpin.contracts.errors import FileRefused, StoreError
+from kenpin.contracts.errors import FileRefused, KenpinError, StoreError
 from kenpin.contracts.ports import Embedder
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database, open_database
@@ -97,7 +97,7 @@ class Kenpin:
     def reviews(self) -> Reviews:
         """Queue, decisions and signatures."""
         return Reviews(self.database, sealer=self.vault, traces=self.traces, pictures=self.pictures,
-                       audit=self.audit, guard=self.people)
+                       audit=self.audit, guard=self.people, settle=self.settle)
 
     @cached_property
     def verifier(self) -> Verifier:
@@ -144,6 +144,15 @@ class Kenpin:
             Settler(self.database, self.vault, self.pictures, store).settle()
         return store
 
+    def settle(self) -> None:
+        """Carry over at once what was just signed, if the case base is open here; its opening does it otherwise.
+
+        A signature stands whatever becomes of it, so nothing is raised: what is owed stays on record.
+        """
+        if "cases" in self.__dict__:
+            with suppress(KenpinError):
+                self.settler.settle()
+
     @cached_property
     def settler(self) -> Settler:
         """Carries over what signatures and revocations owe the case base."""
@@ -154,7 +163,7 @@ class Kenpin:
         """The case base as it was left, whoever described its cases."""
         from kenpin.cases.chroma import ChromaCases
 
-        vault = self.vault
+        vault = self.vault  # asked for first: with a wrong key, nothing is made
         return ChromaCases(
             self.embedder,
             folder=self.home / "cases",
@@ -183,9 +192,10 @@ class Kenpin:
 
         from tools.catalog import CATALOG, OFFERED
 
+        # The planner first: a server that does not answer is said before anything is opened or made.
+        built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
-        built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
         sealing = EncryptedSerializer(CheckpointCipher(self.vault))
         checkpointer = SqliteSaver(self._checkpoints(), serde=sealing)
         return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=checkpointer)
@@ -230,8 +240,7 @@ class LazyCases:
         """As `CaseSearch.search`."""
         cases = self._kenpin.cases
         # Another process may have signed something since; a look at what is owed takes less than a millisecond.
-        with suppress(StoreError):
-            self._kenpin.settler.settle()
+        self._kenpin.settle()
         return cases.search(query, region=region, picture=picture)
 
     def count(self, query: CaseQuery) -> int:

@@ -58,6 +58,12 @@ def office_double() -> ModuleType:
     return _load("office_double")
 
 
+@pytest.fixture(scope="session")
+def report() -> ModuleType:
+    """report_double.py: inspections as reviewers leave them."""
+    return _load("report_double")
+
+
 @pytest.fixture
 def installed(house: ModuleType, tmp_path: Path) -> Callable[..., Any]:
     """Open an installation in a fresh folder with a script: `installed(script, tools=..., limits=...)`."""

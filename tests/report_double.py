@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -32,6 +33,12 @@ AT = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 HEAD = AuditHead(seq=41, at="2026-01-31T09:30:00.000000+00:00", sha256="ab" * 32)
 
 
+@lru_cache(maxsize=8)
+def _encoded(data: bytes, shape: tuple[int, ...], kind: str) -> bytes:
+    pixels = np.frombuffer(data, np.uint8).reshape(shape)
+    return cv2.imencode(kind, np.ascontiguousarray(pixels[..., ::-1]))[1].tobytes()
+
+
 class Pictures:
     """Implements `PictureStore` in memory."""
 
@@ -39,7 +46,7 @@ class Pictures:
         self.files: dict[str, bytes] = {}
 
     def put(self, pixels: RgbImage, *, lossless: bool = True) -> str:
-        file = cv2.imencode(".png" if lossless else ".jpg", pixels[..., ::-1])[1].tobytes()
+        file = _encoded(pixels.tobytes(), pixels.shape, ".png" if lossless else ".jpg")
         key = hashlib.sha256(file).hexdigest()
         self.files[key] = file
         return key
@@ -51,6 +58,7 @@ class Pictures:
         return self.files[sha256]
 
 
+@lru_cache(maxsize=1)
 def plate(width: int = 1000, height: int = 700) -> RgbImage:
     """A grey plate with a few marks."""
     grain = np.random.default_rng(1).normal(150, 5, (height, width, 1)).clip(0, 255).astype(np.uint8)

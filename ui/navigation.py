@@ -9,6 +9,7 @@ from streamlit.navigation.page import StreamlitPage
 from kenpin.contracts.people import Actor, Right
 from ui.go import keep_pages
 from ui.i18n import Texts
+from ui.screens.admin import admin
 from ui.screens.audit import audit
 from ui.screens.cases import cases
 from ui.screens.chat import chat
@@ -35,9 +36,9 @@ MENU = (
     Entry("chat", "page.chat", chat, "forum", Right.ASK),
     Entry("queue", "page.queue", queue, "checklist", Right.READ),
     Entry("inspection", "page.inspection", inspection, "fact_check", Right.READ, shown=False),
-    Entry("inspection", "page.inspection", inspection, "fact_check", Right.READ, shown=False),
     Entry("cases", "page.cases", cases, "photo_library", Right.READ),
     Entry("audit", "page.audit", audit, "link", Right.AUDIT),
+    Entry("admin", "page.admin", admin, "admin_panel_settings", Right.USERS),
 )
 
 

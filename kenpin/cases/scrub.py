@@ -1,8 +1,8 @@
 """What Chroma leaves behind in its folder, kept small and without anything readable. All of it with Chroma to oneself.
 
 Chroma 1.5 writes the files of its vector index from memory that it never filled (`length.bin`, `data_level0.bin`), so
-that texts which the process had just handled lay in them. That index is not used here (`ChromaCases`), and collections are
-made so that it is never written after its start (`UNSAVED`); what was written then is overwritten.
+that texts which the process had just handled lay in them. That index is not used here (`ChromaCases`), and collections
+are made so that it is never written after its start (`UNSAVED`); what was written then is overwritten.
 """
 
 import sqlite3
@@ -27,8 +27,8 @@ WHERE seq_id < (SELECT max(seq_id) FROM embeddings_queue)
 AND seq_id <= (SELECT max_seq_id.seq_id FROM max_seq_id JOIN segments ON segments.id = max_seq_id.segment_id
                WHERE segments.scope = 'METADATA' AND embeddings_queue.topic LIKE '%' || segments.collection)
 """
-"""Entries that are carried out. The newest stays in any case: where it is gone, Chroma counts from 1 again and takes what
-comes for done."""
+"""Entries that are carried out. The newest stays in any case: where it is gone, Chroma counts from 1 again and takes
+what comes for done."""
 
 
 def blank_index(folder: Path, seen: dict[Path, int]) -> None:

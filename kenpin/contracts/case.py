@@ -9,6 +9,9 @@ from kenpin.contracts.view import Box
 EXAMPLE = "example-"
 """What the ids of the cases that come with Kenpin begin with."""
 
+SIGNED = "signed-"
+"""What the ids of cases from signed inspections begin with."""
+
 Origin = Literal["signed", "imported", "example", "entered"]
 """Where a case comes from: a signed inspection, a list, Kenpin's own examples, or somebody who added it by hand."""
 

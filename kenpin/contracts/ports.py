@@ -144,7 +144,9 @@ class ProductStore(Protocol):
 class Sealer(Protocol):
     """Seals bytes at rest: AES-256-GCM with a data key per record, wrapped by the master key."""
 
-    def seal(self, record: str, data: bytes, *, about: str, connection: Any = None) -> bytes:
+    def seal(
+        self, record: str, data: bytes, *, about: str, connection: Any = None, in_memory: bool = False
+    ) -> bytes:
         """Seal `data` under the key of `record`, made if there is none.
 
         Args:
@@ -152,6 +154,7 @@ class Sealer(Protocol):
             data: What to seal.
             about: What it is, bound into the seal, so that one sealed thing cannot stand in for another.
             connection: A write transaction of the database to make the key in; without one it is made in its own.
+            in_memory: A key that is in memory will do: no other process deletes it while it is in use.
         Raises:
             KeyRefused: The master key is not the one that sealed the records.
         """

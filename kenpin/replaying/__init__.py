@@ -1,1 +1,1 @@
-"""Stored inspections held against what they were made from, and against others."""
+"""Answers rebuilt from what is stored, with no model and no tool."""

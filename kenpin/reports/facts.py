@@ -54,9 +54,9 @@ class ReportFacts:
     """By sha256; empty unless the report has all detail."""
 
     @property
-    def reviewed(self) -> bool:
-        """Whether a person has done anything with the record yet."""
-        return bool(self.entries)
+    def foreign(self) -> bool:
+        """Whether a signature that stands was given to another content than what is shown: the records are broken."""
+        return any(s.signature.content_sha256 != self.content_sha256 for s in self.signatures)
 
     def lang(self, lang: str) -> Lang:
         """The language of the report: as asked for, or for `auto` that of the last instruction."""

@@ -50,6 +50,8 @@ def inspection_document(facts: ReportFacts, lang: Lang) -> Document:
 
 def stamp(facts: ReportFacts, t: Words) -> Stamp:
     """Where the record stands, as the first thing that is read."""
+    if facts.foreign:
+        return Stamp(text=t("state.foreign"), tone="ng")
     tones: dict[State, Literal["ok", "ng", "uncertain"]] = {State.SIGNED: "ok", State.REJECTED: "ng"}
     key = "unsigned" if not finished(facts.trace) and not facts.entries else facts.state.value
     names = [f"{s.signature.printed_name}, {t(f'meaning.{s.signature.meaning}')}, {t.time(s.at)}"

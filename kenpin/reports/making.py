@@ -2,22 +2,45 @@
 
 import hashlib
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from kenpin.contracts.audit import AuditHead
 from kenpin.contracts.errors import BadInput, NotAllowed, StoreError
 from kenpin.contracts.people import Actor
+from kenpin.contracts.ports import PictureStore
 from kenpin.contracts.review import QueueFilter, QueueRow
+from kenpin.database.engine import Database
 from kenpin.reports import Kind, LotFacts, Relative, ReportFacts, dossier_facts, eightd_bytes, report_bytes
 from kenpin.reports.facts import Detail
-from kenpin.wiring import Kenpin
+from kenpin.review.service import Reviews
+from kenpin.security.audit import ChainedAudit
 
 PAGE = 200
 """Rows of a lot that are read at a time."""
 
 
+class Records(Protocol):
+    """What of an installation (`kenpin.wiring.Kenpin`) reports are made from."""
+
+    @property
+    def reviews(self) -> Reviews:
+        """Queue and dossiers, by the rights of the reader."""
+
+    @property
+    def pictures(self) -> PictureStore:
+        """Pictures by sha256."""
+
+    @property
+    def audit(self) -> ChainedAudit:
+        """The log that the report is put into, and whose head it states."""
+
+    @property
+    def database(self) -> Database:
+        """Where the log is."""
+
+
 def inspection_report(
-    kenpin: Kenpin, actor: Actor, inspection: str, *, kind: Kind, lang: str = "auto", at: datetime | None = None
+    kenpin: Records, actor: Actor, inspection: str, *, kind: Kind, lang: str = "auto", at: datetime | None = None
 ) -> bytes:
     """The report of one inspection as the actor may see it.
 
@@ -39,7 +62,7 @@ def inspection_report(
 
 
 def eightd_sheet(
-    kenpin: Kenpin, actor: Actor, inspection: str, *, kind: Literal["html", "pdf"], lang: str = "auto",
+    kenpin: Records, actor: Actor, inspection: str, *, kind: Literal["html", "pdf"], lang: str = "auto",
     at: datetime | None = None,
 ) -> bytes:
     """The 8D starting sheet of an ng.
@@ -61,7 +84,7 @@ def eightd_sheet(
 
 
 def lot_report(
-    kenpin: Kenpin, actor: Actor, lot: str, *, product: str | None = None, kind: Kind, lang: str = "auto",
+    kenpin: Records, actor: Actor, lot: str, *, product: str | None = None, kind: Kind, lang: str = "auto",
     at: datetime | None = None,
 ) -> bytes:
     """The report of all inspections of a lot, of one product or of every product.
@@ -90,7 +113,7 @@ def lot_report(
 
 
 def _facts(
-    kenpin: Kenpin, actor: Actor, inspection: str, *, at: datetime | None, detail: Detail,
+    kenpin: Records, actor: Actor, inspection: str, *, at: datetime | None, detail: Detail,
     head: AuditHead | None = None,
 ) -> ReportFacts:
     dossier = kenpin.reviews.dossier(actor, inspection)
@@ -98,7 +121,7 @@ def _facts(
                          at=at or datetime.now().astimezone(), detail=detail)
 
 
-def _rows(kenpin: Kenpin, actor: Actor, lot: str, product: str | None) -> list[QueueRow]:
+def _rows(kenpin: Records, actor: Actor, lot: str, product: str | None) -> list[QueueRow]:
     """Every inspection of a lot, oldest first."""
     rows: list[QueueRow] = []
     while True:
@@ -109,7 +132,7 @@ def _rows(kenpin: Kenpin, actor: Actor, lot: str, product: str | None) -> list[Q
             return sorted(rows, key=lambda row: (row.created, row.id))
 
 
-def _on_record(kenpin: Kenpin, actor: Actor, subject: str, data: bytes, *, kind: Kind, sheet: str) -> None:
+def _on_record(kenpin: Records, actor: Actor, subject: str, data: bytes, *, kind: Kind, sheet: str) -> None:
     """The event names the file by its hash, so that what was handed out can be told from what was changed later."""
     with kenpin.database.write() as connection:
         kenpin.audit.append(connection, actor=actor.name, action="report.made", subject=subject, kind=kind,

@@ -4,13 +4,14 @@ reportlab's paragraphs are written in a small XML; `Setter` is the only place th
 """
 
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
+from reportlab.platypus import ActionFlowable, BaseDocTemplate, Flowable, Frame, PageTemplate
 
 from kenpin.reports.blocks import GETA, Document, Text
 from kenpin.reports.flow import Flow
@@ -26,10 +27,9 @@ def pdf_bytes(document: Document) -> bytes:
     out, setter, t = BytesIO(), Setter(), Words(document.lang, document.at.tzinfo)
     width, height = A4[0] - 2 * MARGIN, A4[1] - TOP - BOTTOM
     flow = Flow(setter, width=width, height=height)
-    story = [part for block in document.blocks for part in flow.block(block)]
-    if setter.missing:
-        which = ", ".join(f"U+{point:04X}" for point in sorted(setter.missing))
-        story += flow.block(Text(text=t("missing_glyphs", mark=GETA, which=which), tone="dim"))
+    story: list[Flowable] = []
+    story += [_Later(story, partial(flow.block, block)) for block in document.blocks]
+    story.append(_Later(story, lambda: flow.block(_missing(setter, t)) if setter.missing else []))
     template = BaseDocTemplate(
         out, pagesize=A4, title=document.title, author=AUTHOR, subject=document.running, creator="Kenpin",
         lang=document.lang, pageCompression=1, allowSplitting=1,
@@ -38,6 +38,23 @@ def pdf_bytes(document: Document) -> bytes:
     template.addPageTemplates(PageTemplate(frames=[frame]))
     template.build(story, canvasmaker=_numbered(document, setter, t))
     return out.getvalue()
+
+
+class _Later(ActionFlowable):  # type: ignore[misc]
+    """Stands for a block until its turn has come, so that a long report is never in memory as a whole."""
+
+    def __init__(self, story: list[Flowable], make: Callable[[], list[Flowable]]) -> None:
+        super().__init__()
+        self._story, self._make = story, make
+
+    def apply(self, doc: Any) -> None:
+        """Put the block's flowables in front of what is still to come."""
+        self._story[:0] = self._make()
+
+
+def _missing(setter: Setter, t: Words) -> Text:
+    which = ", ".join(f"U+{point:04X}" for point in sorted(setter.missing))
+    return Text(text=t("missing_glyphs", mark=GETA, which=which), tone="dim")
 
 
 def _numbered(document: Document, setter: Setter, t: Words) -> Callable[..., Canvas]:

@@ -68,8 +68,10 @@ def signatures(facts: ReportFacts, t: Words) -> list[Block]:
 
 
 def _stands(facts: ReportFacts, entry: Entry, t: Words) -> Line:
-    if any(s.n == entry.n for s in facts.signatures):
-        return Line(text=t("is_yes"), tone="ok")
+    for standing in facts.signatures:
+        if standing.n == entry.n:
+            same = standing.signature.content_sha256 == facts.content_sha256
+            return Line(text=t("is_yes"), tone="ok") if same else Line(text=t("g.foreign"), tone="ng")
     revoked = any(isinstance(e.act, Revocation) and e.act.of == entry.n for e in facts.entries)
     return Line(text=t("g.revoked" if revoked else "g.amended"), tone="ng")
 

@@ -4,16 +4,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.reasons import explain
+from agent.reasons import explain, told
 from kenpin.contracts.trace import Measure, Step, Turn, proposal
 from kenpin.reports.blocks import Block, Cell, Figure, Heading, Items, Line, Table, Text, Thumb, cell
 from kenpin.reports.facts import ReportFacts
 from kenpin.reports.words import Words
 
-MOST = 420
+MOST = 360
 """Characters of a step's arguments or results in a report; the trace holds all of them."""
 MOST_ITEMS = 6
 """Things of a list in a result that are written out."""
+MOST_NESTED = 2
+"""Values of a thing inside a result that are written out."""
 
 
 def turns(facts: ReportFacts, t: Words, *, short: bool = False) -> list[Block]:
@@ -44,13 +46,14 @@ def measures_table(measures: Sequence[Measure], t: Words) -> Table:
 
 
 def in_short(values: Mapping[str, Any]) -> str:
-    """Arguments or results on one line: names and values, long lists by their length, cut at `MOST` characters.
+    """Arguments or results on one line: names and values, lists of things by their number, the rest in brief.
 
-    >>> in_short({"a": 1, "b": [1.23456, 2], "c": None, "d": {}})
-    'a: 1; b: [1.235, 2]'
+    >>> in_short({"a": 1, "b": [1.23456, 2], "c": None, "d": {}, "e": [{"x": 1}, {"x": 2}]})
+    'a: 1; b: [1.235, 2]; e: 2'
+    >>> in_short({"focus": {"passed": True, "value": 0.5, "limit": 1, "edges": {"n": 4}}})
+    'focus: {passed: true; value: 0.5; …}'
     """
-    parts = [f"{key}: {_value(value)}" for key, value in values.items() if value not in (None, "", [], {}, ())]
-    return "; ".join(parts)
+    return "; ".join(f"{key}: {_value(value)}" for key, value in values.items() if value not in (None, "", [], {}, ()))
 
 
 def _value(value: Any) -> str:
@@ -59,8 +62,12 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
-        return "{" + in_short(value) + "}"
+        plain = {key: v for key, v in value.items() if not isinstance(v, Mapping | list | tuple)}
+        first = dict(list(plain.items())[:MOST_NESTED])
+        return "{" + in_short(first) + ("; …" if len(first) < len(value) else "") + "}"
     if isinstance(value, list | tuple):
+        if any(isinstance(item, Mapping | list | tuple) for item in value):
+            return str(len(value))
         shown = ", ".join(_value(item) for item in value[:MOST_ITEMS])
         return f"[{shown}{f', … ({len(value)})' if len(value) > MOST_ITEMS else ''}]"
     return json.dumps(value, ensure_ascii=False, default=str)
@@ -106,8 +113,8 @@ def _short_steps(steps: Sequence[Step], t: Words) -> Table:
 
 
 def _tool(step: Step, t: Words) -> Cell:
-    status = Line(text=t(f"status.{step.status}"), tone="dim" if step.status == "ok" else "uncertain")
-    return cell(t.name(step.tool), status, Line(text=f"{step.ms:.0f} ms", tone="dim"))
+    status = f"{t(f'status.{step.status}')} · {step.ms:.0f} ms"
+    return cell(t.name(step.tool), Line(text=status, tone="dim" if step.status == "ok" else "uncertain"))
 
 
 def _done(step: Step, t: Words) -> Cell:
@@ -115,15 +122,12 @@ def _done(step: Step, t: Words) -> Cell:
         Line(text=f"{t(label)}: {_cut(in_short(values), t)}", tone="code")
         for label, values in (("args", step.args), ("result", _listed(step))) if in_short(values)
     ]
-    return cell(Line(text=step.why), *lines, _error(step, t))
+    return cell(step.why, told(step.result, t.lang), *lines, _error(step, t))
 
 
 def _listed(step: Step) -> dict[str, Any]:
-    """Results without the past cases, which have a table of their own."""
-    hits = step.result.get("hits")
-    if step.tool != "recall" or not isinstance(hits, list | tuple):
-        return step.result
-    return step.result | {"hits": len(hits)}
+    """Results without the reason, which is told in words."""
+    return {key: value for key, value in step.result.items() if key not in ("reason", "reason_code", "causes")}
 
 
 def _error(step: Step, t: Words) -> Line | None:

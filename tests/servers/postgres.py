@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 PATIENCE = 30.0
 """Seconds until the server answers. It takes half a second."""
@@ -56,6 +56,7 @@ class Postgres:
     _as: dict[str, Any]
     _process: subprocess.Popen[bytes] | None = None
     _made: int = 0
+    _engines: dict[str, Engine] = field(default_factory=dict)
     _settings: dict[str, str] = field(default_factory=lambda: dict(FAST))
 
     def url(self, name: str) -> str:
@@ -72,6 +73,8 @@ class Postgres:
 
     def drop(self, name: str) -> None:
         """Delete a database, whoever is connected to it."""
+        if name in self._engines:
+            self._engines.pop(name).dispose()
         self._said(f"DROP DATABASE {name} WITH (FORCE)")
 
     def empty(self, name: str, tables: Iterable[str]) -> None:
@@ -99,6 +102,8 @@ class Postgres:
 
     def stop(self) -> None:
         """End it at once, as a crash would for those who are connected."""
+        for engine in self._engines.values():
+            engine.dispose()
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(PATIENCE)
@@ -110,12 +115,11 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _said(self, statement: str, *, database: str = "postgres") -> None:
-        engine = create_engine(self.url(database).replace("://", "+pg8000://"), isolation_level="AUTOCOMMIT")
-        try:
-            with engine.connect() as connection:
-                connection.execute(text(statement))
-        finally:
-            engine.dispose()
+        if database not in self._engines:
+            url = self.url(database).replace("://", "+pg8000://")
+            self._engines[database] = create_engine(url, isolation_level="AUTOCOMMIT")
+        with self._engines[database].connect() as connection:
+            connection.execute(text(statement))
 
 
 def start_postgres() -> Postgres:
@@ -138,7 +142,7 @@ def start_postgres() -> Postgres:
     secret.write_text(password)
     secret.chmod(0o644)  # the folder is its user's alone
     made = subprocess.run(
-        [place / "initdb", "-D", folder / "data", "-U", "kenpin", "-A", "scram-sha-256", f"--pwfile={secret}",
+        [place / "initdb", "-D", folder / "data", "-U", "kenpin", "-A", "password", f"--pwfile={secret}",
          "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"],
         capture_output=True, text=True, cwd=folder, check=False, **runs_as,
     )  # fmt: skip
