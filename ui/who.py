@@ -4,9 +4,8 @@ import streamlit as st
 
 from kenpin.contracts.errors import KenpinError, SignInRefused
 from kenpin.contracts.people import Actor
-from kenpin.contracts.trace import Trace
 from kenpin.security.people import GUEST, People
-from ui.backend import installation, services
+from ui.backend import installation
 from ui.parts.plain import plain
 from ui.parts.signin import show_signed_out
 from ui.state import session
@@ -28,16 +27,6 @@ def visitor() -> Actor:
         st.session_state.clear()
     st.session_state[PERSON] = actor.name
     return actor
-
-
-def trace_of(inspection: str) -> Trace:
-    """The trace as the visitor may see it, with the steps of a turn that has not ended.
-
-    Raises:
-        NotAllowed: The visitor may not read.
-        StoreError: There is no such inspection.
-    """
-    return services().asking.trace(visitor(), inspection)
 
 
 def token() -> str | None:

@@ -19,7 +19,7 @@ from ui.parts.uploads import say_error
 from ui.parts.viewer import load_stored
 from ui.screens.prepare import take_in
 from ui.state import Draft, Session
-from ui.who import trace_of, visitor
+from ui.who import visitor
 
 USER, ASSISTANT = ":material/person:", ":material/troubleshoot:"
 
@@ -28,7 +28,7 @@ def show_conversation(session: Session, t: Texts) -> None:
     """An inspection that has started."""
     assert session.inspection is not None
     try:
-        trace = trace_of(session.inspection)
+        trace = services().asking.trace(visitor(), session.inspection)
     except StoreError as exc:
         session.prepare()
         session.error = str(exc)
