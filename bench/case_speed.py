@@ -37,7 +37,7 @@ SPREAD = 0.48
 CAUSES = ("a worn tool edge at station {n}", "chips left in fixture {n}", "coolant of tank {n} ran low",
           "金型 {n} の摩耗", "搬送コンベア {n} での接触", "切粉の噛み込み（治具 {n}）", "a dropped tray on line {n}")
 DONE = ("scrap", "rework", "use as is", "return to supplier", "手直し", "廃棄")
-NOTES = ("found at final inspection by operator {n}", "ロット {n} の抜き取り検査で発見", "customer claim {n}, the second",
+NOTES = ("found at final inspection by operator {n}", "ロット {n} の抜き取り検査で発見", "customer claim {n}",
          "段取り替え後の {n} 個目で発生、工具を交換", "seen on {n} parts of the lot, all sorted out")
 WORDS = ("scratch", "割れ", "worn tool", "金型の摩耗", "stain oil", "打痕 搬送", "pit", "coolant tank 7 ran low")
 

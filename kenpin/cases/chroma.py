@@ -117,6 +117,7 @@ class ChromaCases:
     def _swap(self, sealed: Sequence[dict[str, Any]]) -> None:
         self._at.changing()
         self._put_texts(sealed)
+        self._at.tidied()
         if self._at.folder is not None:
             scrub(self._at.folder)
 
@@ -187,6 +188,9 @@ class ChromaCases:
 
     def heads(self) -> Sequence[CaseHead]:
         """What is kept readable of every case, by id."""
+        with self._at.mutex:
+            if self._is_current():
+                return [kept.head for kept in self._index.all()]
         found = self._at.within(self._records)
         return [head_of(found[case_id]) for case_id in sorted(found)]
 
@@ -246,6 +250,7 @@ class ChromaCases:
 
     def _noted(self, version: str, *, current: bool) -> None:
         """After a write of this process: what it knew before is still all there is, or it has to look again."""
+        self._at.tidied()
         if self._at.folder is not None:
             self._seen = version if current else ""
             return

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from kenpin.cases.lock import FolderLock
+from kenpin.cases.scrub import UNSAVED, blank_index, shorten_log
 from kenpin.contracts.errors import StoreError, Unavailable
 
 Result = TypeVar("Result")
@@ -31,6 +32,7 @@ class Connection:
         self._host, self._port = host, port
         self._lock = FolderLock(folder / "lock.sqlite") if self.folder is not None and folder is not None else None
         self.mutex = RLock()
+        self._blanked: dict[Path, int] = {}
 
     @cached_property
     def client(self) -> Any:
@@ -61,7 +63,8 @@ class Connection:
 
     def made(self, name: str, **about: str) -> Any:
         """A collection, made if there is none."""
-        return self.found(name) or self.client.create_collection(name, embedding_function=None, metadata=about)
+        return self.found(name) or self.client.create_collection(
+            name, embedding_function=None, metadata=about, configuration=UNSAVED if self.folder is not None else None)
 
     def drop(self, name: str) -> None:
         """Delete a collection, if there is one."""
@@ -77,6 +80,9 @@ class Connection:
                 return work()
             except (httpx.HTTPError, ConnectionError) as exc:
                 raise self._unavailable() from exc
+            finally:
+                if self.folder is not None:
+                    blank_index(self.folder, self._blanked)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -108,6 +114,11 @@ class Connection:
             new.write_text(version, encoding="ascii")
             new.replace(self.version_file)
         return version
+
+    def tidied(self) -> None:
+        """After a write: Chroma's log is kept short, in a folder."""
+        if self.folder is not None:
+            shorten_log(self.folder)
 
     def close(self) -> None:
         """Let go of files and sockets. One that was never used has none."""

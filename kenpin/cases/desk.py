@@ -5,16 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
-from kenpin.contracts.case import Case, CaseHit, CaseQuery
+from kenpin.contracts.case import Case, CaseHead, CaseHit, CaseQuery
 from kenpin.contracts.errors import Locked
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.ports import AuditLog, CaseStore, Guard
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database
 from kenpin.database.tables import case_queue
-
-SIGNED = "signed-"
-"""What the ids of cases from signed inspections begin with (`kenpin.review.publishing`)."""
 
 
 class CaseFilter(BaseModel):
@@ -27,10 +24,10 @@ class CaseFilter(BaseModel):
     disposition: str | None = None
     signed: bool | None = None
 
-    def passes(self, case: Case) -> bool:
+    def passes(self, case: Case | CaseHead) -> bool:
         """Whether a case passes all of it."""
         pairs = ((self.product, case.product), (self.defect_type, case.defect_type),
-                 (self.disposition, case.disposition), (self.signed, case.signed_by is not None))
+                 (self.disposition, case.disposition), (self.signed, case.signed))
         return all(wanted is None or wanted == has for wanted, has in pairs)
 
 
@@ -67,10 +64,12 @@ class CaseDesk:
             NotAllowed: The actor may not read cases.
         """
         self._guard.check(actor, Right.READ)
-        everything = self._cases().all()
-        found = [case for case in everything if wanted.passes(case)]
-        found.sort(key=lambda case: case.date or "", reverse=True)
-        return CasePage(cases=tuple(found[offset:offset + limit]), total=len(found), names=_names(everything))
+        store = self._cases()
+        everything = store.heads()
+        found = [head for head in everything if wanted.passes(head)]
+        found.sort(key=lambda head: head.date or "", reverse=True)
+        return CasePage(cases=tuple(store.get(head.id) for head in found[offset:offset + limit]), total=len(found),
+                        names=_names(everything))
 
     def search(self, actor: Actor, query: CaseQuery, *, region: RgbImage | None = None,
                picture: RgbImage | None = None) -> Sequence[CaseHit]:
@@ -120,12 +119,10 @@ class CaseDesk:
 
 def inspection_of(case: Case) -> str | None:
     """The signed inspection that a case says it was made from."""
-    kind, _, inspection = case.source.partition(" ")
-    made = kind == "inspection" and case.id.startswith(SIGNED)
-    return inspection if made else None
+    return case.inspection if case.origin == "signed" else None
 
 
-def _names(cases: Sequence[Case]) -> CaseNames:
+def _names(cases: Sequence[CaseHead]) -> CaseNames:
     return CaseNames(products=_sorted(case.product for case in cases),
                      types=_sorted(case.defect_type for case in cases),
                      dispositions=_sorted(case.disposition for case in cases))

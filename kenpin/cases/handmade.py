@@ -56,7 +56,7 @@ def shape_vector(pixels: RgbImage) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=256)
 def centre_weights(height: int, width: int, *, sigma: float) -> NDArray[np.float64]:
-    """(height, width) weights that sum to 1 and fall off from the centre; `sigma` is a share of each side. Kept: read only."""
+    """(height, width) weights that sum to 1 and fall off from the centre, read only; `sigma`: share of a side."""
     y = (np.arange(height) + 0.5) / height - 0.5
     x = (np.arange(width) + 0.5) / width - 0.5
     weights = np.exp(-(y[:, None] ** 2 + x[None] ** 2) / (2 * sigma**2))

@@ -9,6 +9,9 @@ from kenpin.contracts.view import Box
 EXAMPLE = "example-"
 """What the ids of the cases that come with Kenpin begin with."""
 
+SIGNED = "signed-"
+"""What the ids of cases from signed inspections begin with."""
+
 Origin = Literal["signed", "imported", "example", "entered"]
 """Where a case comes from: a signed inspection, a list, Kenpin's own examples, or somebody who added it by hand."""
 
@@ -56,6 +59,11 @@ class Case(BaseModel):
         return data
 
     @property
+    def signed(self) -> bool:
+        """Whether somebody's name stands under it."""
+        return self.signed_by is not None
+
+    @property
     def head(self) -> "CaseHead":
         """What lies beside the sealed text."""
         return CaseHead(**{name: getattr(self, name) for name in CaseHead.model_fields})
@@ -73,6 +81,8 @@ class CaseHead(BaseModel):
     part: str | None = None
     date: str | None = None
     origin: Origin = "entered"
+    signed: bool = False
+    """Whether somebody's name stands under it."""
 
 
 class CaseQuery(BaseModel):
