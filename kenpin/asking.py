@@ -15,9 +15,12 @@ from kenpin.contracts.review import LOCKED, State
 from kenpin.contracts.trace import PlannerInfo, Trace, as_of, trace_sha256
 from kenpin.database.tables import inspections
 from kenpin.holding import Holds
+from kenpin.material import material_of
 from kenpin.wiring import Kenpin
 
 STARTED, ASKED, ANSWERED = "inspection.started", "inspection.asked", "inspection.answered"
+MOST_TURNS = 10_000
+"""Turns of one inspection whose hashes are looked up."""
 Waiting = Callable[[], object]
 
 
@@ -111,6 +114,50 @@ class Asking:
         if current != seen.trace and all(turn.answer for turn in current.turns):
             self._catch_up(inspector, inspection)
         return current.model_copy(update={"planner": seen.trace.planner})
+
+    def rerun(
+        self, actor: Actor, inspection: str, *, planner: str | None = None, waiting: Waiting = _patient
+    ) -> tuple[str, Iterator[Event]]:
+        """Run an inspection's instructions again on the same pictures, limits, samples, scale and camera.
+
+        Returns:
+            Id of the new inspection, whose trace names the old one, and the events of all its turns.
+        Raises:
+            NotAllowed: The actor may not ask, or may not read.
+            BadInput: Nothing was asked in it yet, or its proposal is hidden from the actor.
+            StoreError: There is no such inspection, or a picture of it is not the stored one.
+        """
+        self._kenpin.people.check(actor, Right.ASK)
+        if self._kenpin.reviews.dossier(actor, inspection).hidden:
+            raise BadInput("this product is reviewed blind; give your own judgement first, then run it again")
+        trace = self.trace(actor, inspection)
+        if not trace.turns:
+            raise BadInput(f"inspection {inspection} has no turn to run again")
+        named = planner or trace.planner.backend
+        again = self.start(actor, material_of(trace, self._kenpin.pictures), planner=named)
+        return again, self._all_said(actor, again, [turn.say for turn in trace.turns], named, waiting)
+
+    def _all_said(
+        self, actor: Actor, inspection: str, texts: list[str], planner: str, waiting: Waiting
+    ) -> Iterator[Event]:
+        for text in texts:
+            yield from self.say(actor, inspection, text, planner=planner, waiting=waiting)
+
+    def record(self, actor: Actor, inspection: str) -> tuple[Trace, dict[int, str]]:
+        """The trace as it is stored, and for each turn the hash that the audit log has of it.
+
+        Raises:
+            NotAllowed: The actor may not read.
+            BadInput: The proposal is hidden from the actor.
+            StoreError: There is no such inspection, or it is not what was stored.
+        """
+        seen = self._kenpin.reviews.dossier(actor, inspection)
+        if seen.hidden:
+            raise BadInput("this product is reviewed blind; give your own judgement first, then replay it")
+        hashes: dict[int, str] = {}
+        for event in self._kenpin.audit.events(subject=f"inspection:{inspection}", action=ANSWERED, limit=MOST_TURNS):
+            hashes[int(event.detail.get("turn", 0))] = str(event.detail.get("sha256"))
+        return seen.trace, hashes
 
     def recent(self, actor: Actor, *, limit: int, offset: int = 0) -> tuple[list[Trace], int]:
         """Inspections as the actor may see them, newest first, and how many there are in all.

@@ -14,6 +14,7 @@ from kenpin.cli_camera import camera_app
 from kenpin.cli_cases import cases_app
 from kenpin.cli_keys import keys_app
 from kenpin.cli_products import products_app
+from kenpin.cli_replay import replay, rerun
 from kenpin.cli_report import report as write_a_report
 from kenpin.cli_shared import JsonOption, console, console_actor, installation, services
 from kenpin.cli_users import users_app
@@ -35,6 +36,8 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")
 app.add_typer(audit_app, name="audit")
 app.command("report")(write_a_report)
+app.command("replay")(replay)
+app.command("rerun")(rerun)
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
 LangOption = Annotated[Literal["auto", "en", "ja"], typer.Option("--lang", help="Language of the answer.")]

@@ -24,7 +24,7 @@ from kenpin.review.book import Book
 from kenpin.review.service import Reviews
 from kenpin.review.verifying import Verifier
 from kenpin.security.audit import ChainedAudit
-from kenpin.security.checkpoints import CheckpointCipher
+from kenpin.security.checkpoints import CheckpointCipher, seal_plain
 from kenpin.security.keyring import KeySource
 from kenpin.security.people import People
 from kenpin.security.vault import Vault, open_vault
@@ -212,6 +212,11 @@ class Kenpin:
         except OSError as exc:
             raise _unusable(self.settings.home, exc.strerror or str(exc)) from None
         return self.settings.home
+
+    def seal_plain(self) -> tuple[int, int]:
+        """Seal the pictures and checkpoints that an earlier version left plain; how many of each there were."""
+        cipher = CheckpointCipher(self.vault)
+        return self.pictures.seal_plain(), seal_plain(self.home / "checkpoints.sqlite", cipher)
 
     def _checkpoints(self) -> sqlite3.Connection:
         try:

@@ -6,12 +6,10 @@ import streamlit as st
 
 from kenpin.case_service import CaseService
 from kenpin.config import read_settings
-from kenpin.contracts.trace import Trace
 from kenpin.review.service import Reviews
 from kenpin.security.audit_desk import AuditDesk
 from kenpin.services import Services
 from kenpin.wiring import Kenpin, open_kenpin
-from ui.who import visitor
 
 PLANNERS = ("embedded", "vllm")
 """Planners that the page offers."""
@@ -44,13 +42,3 @@ def case_desk() -> CaseService:
 def audit_desk() -> AuditDesk:
     """The audit log."""
     return services().audit
-
-
-def trace_of(inspection: str) -> Trace:
-    """The trace as the visitor may see it, with the steps of a turn that has not ended.
-
-    Raises:
-        NotAllowed: The visitor may not read.
-        StoreError: There is no such inspection.
-    """
-    return services().asking.trace(visitor(), inspection)

@@ -15,6 +15,7 @@ from ui.screens.cases import cases
 from ui.screens.chat import chat
 from ui.screens.inspection import inspection
 from ui.screens.queue import queue
+from ui.screens.without_role import without_role
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,13 @@ MENU = (
     Entry("audit", "page.audit", audit, "link", Right.AUDIT),
     Entry("admin", "page.admin", admin, "admin_panel_settings", Right.USERS),
 )
+NOTHING = Entry("none", "page.none", without_role, "lock", Right.READ)
+"""For an account that has no role yet."""
 
 
 def pages(actor: Actor, t: Texts) -> list[StreamlitPage]:
     """The pages that `actor` is offered, the first of them as the one to begin with."""
-    allowed = [entry for entry in MENU if entry.right in actor.rights]
+    allowed = [entry for entry in MENU if entry.right in actor.rights] or [NOTHING]
     built = {
         entry.name: st.Page(entry.run, title=t.raw(entry.words), icon=f":material/{entry.icon}:",
                             url_path=entry.name, default=entry is allowed[0],

@@ -9,14 +9,17 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agent.inspector import answer_of
 from kenpin import cli_shared, doctor, wiring
 from kenpin.config import read_settings
+from kenpin.contracts.errors import StoreError
 from kenpin.security.keyring import new_key, read_keyring
 from kenpin.session import material
 
@@ -195,6 +198,43 @@ def test_checkpoints_of_an_earlier_version_still_open(
     ran = kenpin("chat", folder / "part.png", "--resume", inspection, stdin="Zoom in on the lower left.\n")
 
     assert ran.code == 0 and "zoom" in ran.out.lower()
+    closed()
+
+    place = picture(home)
+    opened = cli_shared.installation()
+    place.write_bytes(opened.pictures.read_file(place.name))
+    told = kenpin("keys", "seal")
+    closed()
+    assert told.code == 0 and told.out.startswith("1 pictures and ") and " 0 checkpoints" not in told.out
+    assert not any(b"brass sentinel" in p.read_bytes() or b"IHDR" in p.read_bytes() for p in home.rglob("*")
+                   if p.is_file())
+    assert kenpin("keys", "seal").out == "0 pictures and 0 checkpoints sealed\n"
+    ran = kenpin("chat", folder / "part.png", "--resume", inspection, stdin="Zoom in on the lower right.\n")
+    assert ran.code == 0 and "zoom" in ran.out.lower()
+
+
+def test_a_backup_of_a_running_installation_is_restored(
+    inspected: str, home: Path, closed: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, backup = cli_shared.installation(), tmp_path / "backup"
+    backup.mkdir(mode=0o700)
+    with closing(sqlite3.connect(home / "kenpin.sqlite")) as one, closing(sqlite3.connect(backup / "kenpin.sqlite")) as two:
+        one.backup(two)
+    later = running.pictures.put(np.full((20, 20, 3), 7, np.uint8))
+    shutil.copytree(home / "pictures", backup / "pictures")
+    key = shutil.copy(home / "master.key", tmp_path / "key")
+    closed()
+    monkeypatch.setenv("KENPIN_HOME", str(backup))
+    monkeypatch.setenv("KENPIN_KEY_FILE", str(key))
+
+    restored = cli_shared.installation()
+
+    assert restored.traces.load(inspected).turns[0].say == SAY
+    assert restored.verifier.broken() == [] == restored.audit.verify()
+    with pytest.raises(StoreError, match=r"the key of stored picture .* is gone"):
+        restored.pictures.get(later)
+    assert restored.pictures.put(np.full((20, 20, 3), 7, np.uint8)) == later
+    assert restored.pictures.get(later)[0, 0, 0] == 7
 
 
 def test_keys_are_shown_and_changed(

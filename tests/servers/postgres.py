@@ -31,6 +31,7 @@ FAST = {
     "timezone": "UTC",
 }
 """Nothing of it has to outlive the tests."""
+RISKY = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 class CannotStart(Exception):
@@ -57,7 +58,7 @@ class Postgres:
     _process: subprocess.Popen[bytes] | None = None
     _made: int = 0
     _engines: dict[str, Engine] = field(default_factory=dict)
-    _settings: dict[str, str] = field(default_factory=lambda: dict(FAST))
+    settings: dict[str, str] = field(default_factory=lambda: dict(FAST))
 
     def url(self, name: str) -> str:
         """Address of one of its databases."""
@@ -84,7 +85,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
         # The server ends even where the tests are killed.
         ends = ["setpriv", "--pdeathsig", "QUIT"] if shutil.which("setpriv") else []
         with (self.folder / "log").open("ab") as log:
@@ -122,9 +123,11 @@ class Postgres:
             connection.execute(text(statement))
 
 
-def start_postgres() -> Postgres:
+def start_postgres(*, safe: bool = False) -> Postgres:
     """Make a cluster and start its server.
 
+    Args:
+        safe: Wait for the disk as a server does whose data must outlive a power cut.
     Raises:
         CannotStart: One line that says why not.
     """
@@ -151,6 +154,8 @@ def start_postgres() -> Postgres:
         shutil.rmtree(folder, ignore_errors=True)
         raise CannotStart(f"initdb failed: {made.stderr.strip()[-300:]}")
     server = Postgres(folder=folder, port=_free_port(), password=password, _bin=place, _as=runs_as)
+    if safe:
+        server.settings = {name: value for name, value in FAST.items() if name not in RISKY}
     try:
         server.start()
     except CannotStart:

@@ -71,10 +71,10 @@ class Room:
 
     def page(self, inspection: str, who: str, *, lang: str = "en") -> AppTest:
         """The page of an inspection as one person sees it."""
-        import ui.frame
+        import ui.who
         from ui.state import Session
 
-        self._patch.setattr(ui.frame, "visitor", lambda: self.staff[who])
+        self._patch.setattr(ui.who, "token", lambda: self.staff[who].session)
         page = AppTest.from_file(str(HERE / "inspection_page.py"), default_timeout=30)
         page.session_state["kenpin"] = Session(choice=lang)  # type: ignore[arg-type]
         if inspection:

@@ -43,12 +43,10 @@ class House:
 
     def open(self, name: str, who: str | None, lang: Language | None = None, **params: str) -> AppTest:
         """The app at a page, as one of the staff, or as the visitor while there are no accounts."""
-        import ui.frame
         import ui.who
 
-        if who is not None:
-            for module in (ui.frame, ui.who):
-                self._patch.setattr(module, "visitor", lambda: self.staff[who])
+        token = self.staff[who].session if who is not None else None
+        self._patch.setattr(ui.who, "token", lambda: token)
         page = AppTest.from_file(APP, default_timeout=30)
         for key, value in params.items():
             page.query_params[key] = value

@@ -13,5 +13,6 @@ export default function (component) {
   button.type = "submit";
   button.textContent = data.label;
   form.append(token, button);
-  parentElement.replaceChildren(form);
+  parentElement.querySelector("form")?.remove();
+  parentElement.append(form);
 }

@@ -6,7 +6,7 @@ from kenpin.contracts.errors import StoreError
 from kenpin.contracts.trace import Trace, TraceImage, Turn
 from kenpin.reports.making import inspection_report
 from kenpin.security.uploads import Upload
-from ui.backend import installation, services, trace_of
+from ui.backend import installation, services
 from ui.i18n import Texts
 from ui.parts.answer import show_answer
 from ui.parts.guide import guide
@@ -28,7 +28,7 @@ def show_conversation(session: Session, t: Texts) -> None:
     """An inspection that has started."""
     assert session.inspection is not None
     try:
-        trace = trace_of(session.inspection)
+        trace = services().asking.trace(visitor(), session.inspection)
     except StoreError as exc:
         session.prepare()
         session.error = str(exc)

@@ -27,7 +27,6 @@ from ui.parts.uploads import say_error
 from ui.parts.viewer import load_stored
 from ui.parts.worklist import show_worklist
 from ui.state import Session
-from ui.who import visitor
 
 ADDRESS = "inspection"
 STATES = {State.OPEN: ("gray", "hourglass_empty"), State.WAITING: ("blue", "pending_actions"),
@@ -192,9 +191,12 @@ def _follow_up(session: Session, desk: Desk, trace: Trace, t: Texts, *,
     text, desk.pending = desk.pending, None
     session.error = session.kept = None
     try:
-        run_turn(session, visitor(), trace, text, t, picture=picture)
+        run_turn(session, desk.actor, trace, text, t, picture=picture)
     except KenpinError as exc:
         session.error = str(exc)
+    finally:
+        # A run that a click cut off is no turn of the chat page: the record shows as open, with the way to go on.
+        session.running = False
     if session.error:
         desk.error, desk.place, desk.kept = session.error, "follow-up", text
     session.error = session.kept = None
