@@ -1,8 +1,8 @@
 """One inspection from outside: start it, say something, get events and a trace; go on after a crash."""
 
 import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,48 +11,14 @@ from langchain_core.messages import HumanMessage
 from agent.admission import MAX_INSTRUCTION, MAX_NAME, checked, checked_name
 from agent.events import Event, TurnEnded
 from agent.graph import Checkpointer, Graph, build
+from agent.opening import Material, Photo, first_scale, opening
 from agent.planners.base import Planner
 from agent.quiet import keep_private
 from agent.record import Recorder
 from agent.state import Setup
-from kenpin.contracts.camera import CameraProfile
 from kenpin.contracts.errors import StoreError
 from kenpin.contracts.ports import TraceStore
-from kenpin.contracts.trace import Answer, Step, Trace, TraceImage, Turn
-from kenpin.contracts.verdict import Criteria
-from kenpin.contracts.view import RgbImage, Role, View, ViewKind
-from tools.measuring.profile import profile_scale
-from tools.spec import Scale
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A picture that was let in, with what the trace says of it."""
-
-    pixels: RgbImage
-    upload_sha256: str | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Material:
-    """What an inspection starts from."""
-
-    subject: Photo
-    references: Sequence[Photo] = ()
-    good: Sequence[Photo] = ()
-    mm_per_px: float | None = None
-    camera: CameraProfile | None = None
-    """Of the subject; must fit its size (`CameraProfile.fitted`)."""
-    criteria: Criteria | None = None
-    product: str | None = None
-    lot: str | None = None
-    part: str | None = None
-    asker: str | None = None
-    """Who starts it."""
-    rerun_of: str | None = None
-    """The inspection that is run again."""
-    lang: str = "auto"
+from kenpin.contracts.trace import Answer, Step, Trace, Turn
 
 
 @dataclass
@@ -81,8 +47,14 @@ class Inspector:
             checked_name(name, text)
         if inspection_id and self._graph.get_state(_config(inspection_id)).values:
             raise StoreError(f"there is an inspection {inspection_id!r} already")
-        setup, views = self._setup(material, inspection_id or new_id())
-        scale = _first_scale(material.mm_per_px, setup.camera)
+        setup, views = opening(
+            material,
+            inspection_id or new_id(),
+            pictures=self.recorder.pictures,
+            tools=self.recorder.versions,
+            planner=self.planner.info,
+        )
+        scale = first_scale(material.mm_per_px, setup.camera)
         state = {
             "setup": setup.model_dump(mode="json"),
             "messages": [],
@@ -112,22 +84,32 @@ class Inspector:
         snapshot = self._graph.get_state(_config(inspection_id))
         if not snapshot.values:
             raise StoreError(f"there is no inspection {inspection_id!r}")
-        if _unfinished(snapshot):
+        before = self._read(snapshot)
+        if _unfinished(snapshot) or self._waiting(before):
             raise StoreError(f"the last turn of {inspection_id} has not ended; go on with it first")
         other = by if by != snapshot.values["setup"].get("asker") else None
         # On record as an open turn before any work: a signed inspection is refused here, and one with an open turn
         # cannot be signed.
-        before = self._trace(snapshot)
         self.traces.save(before.model_copy(update={"turns": (*before.turns, Turn(say=text, by=other))}))
-        yield from self._run(inspection_id, {"messages": [HumanMessage(content=text)], **_clean(text, other)})
+        yield from self._run(inspection_id, _said(text, other))
 
     def resume(self, inspection_id: str) -> Iterator[Event]:
         """Go on with a turn that was interrupted, from its last step. Yields nothing if none was."""
         snapshot = self._graph.get_state(_config(inspection_id))
         if _unfinished(snapshot):
             yield from self._run(inspection_id, None)
+        elif snapshot.values and (turn := self._waiting(self._read(snapshot))):
+            yield from self._run(inspection_id, _said(turn.say, turn.by))
         elif snapshot.values:
-            # A process that was killed between its last checkpoint and the record left the record behind.
+            self._save(inspection_id)
+
+    def catch_up(self, inspection_id: str) -> None:
+        """Bring a record up to its checkpoints, which a process that was killed between the two left behind.
+
+        Only while nothing runs: it does nothing to an inspection with an open turn.
+        """
+        snapshot = self._graph.get_state(_config(inspection_id))
+        if snapshot.values and not _unfinished(snapshot) and not self._waiting(self._read(snapshot)):
             self._save(inspection_id)
 
     def trace(self, inspection_id: str) -> Trace:
@@ -135,9 +117,17 @@ class Inspector:
         snapshot = self._graph.get_state(_config(inspection_id))
         if not snapshot.values:
             raise StoreError(f"there is no inspection {inspection_id!r}")
-        return self._trace(snapshot)
+        trace = self._read(snapshot)
+        waiting = None if _unfinished(snapshot) else self._waiting(trace)
+        return trace.model_copy(update={"turns": (*trace.turns, waiting)}) if waiting else trace
 
-    def _trace(self, snapshot: Any) -> Trace:
+    def _waiting(self, trace: Trace) -> Turn | None:
+        """A turn that is on record and not in the checkpoints: its process was killed between the two."""
+        stored = self.traces.load(trace.id).turns
+        newer = len(stored) == len(trace.turns) + 1
+        return stored[-1] if newer and stored[-1].answer is None and not stored[-1].steps else None
+
+    def _read(self, snapshot: Any) -> Trace:
         values = snapshot.values
         setup = Setup.model_validate(values["setup"])
         turns = [Turn.model_validate(turn) for turn in values["turns"]]
@@ -179,64 +169,7 @@ class Inspector:
             yield ended
 
     def _save(self, inspection_id: str) -> None:
-        self.traces.save(self.trace(inspection_id))
-
-    def _setup(self, material: Material, inspection_id: str) -> tuple[Setup, list[View]]:
-        images, views = [], []
-        photos = [(Role.SUBJECT, material.subject), *((Role.REFERENCE, photo) for photo in material.references)]
-        for number, (role, photo) in enumerate(photos):
-            height, width = photo.pixels.shape[:2]
-            view = View(
-                id=f"v{number}",
-                source=f"v{number}",
-                kind=ViewKind.UPLOAD,
-                role=role,
-                width=width,
-                height=height,
-                sha256=self.recorder.pictures.put(photo.pixels),
-            )
-            views.append(view)
-            images.append(
-                TraceImage(
-                    id=view.id,
-                    role=role.value,
-                    sha256=view.sha256,
-                    width=width,
-                    height=height,
-                    upload_sha256=photo.upload_sha256,
-                    notes=photo.notes,
-                    mm_per_px=material.mm_per_px if role is Role.SUBJECT else None,
-                )
-            )
-        good = tuple(self.recorder.pictures.put(photo.pixels) for photo in material.good)
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        return Setup(
-            id=inspection_id,
-            created=created,
-            lang=material.lang,
-            product=material.product,
-            lot=material.lot,
-            part=material.part,
-            asker=material.asker,
-            rerun_of=material.rerun_of,
-            tools=self.recorder.versions,
-            planner=self.planner.info,
-            images=tuple(images),
-            good=good,
-            criteria=material.criteria,
-            camera=_camera(material),
-        ), views
-
-
-def _camera(material: Material) -> CameraProfile | None:
-    height, width = material.subject.pixels.shape[:2]
-    return material.camera.fitted(width, height) if material.camera else None
-
-
-def _first_scale(mm_per_px: float | None, camera: CameraProfile | None) -> dict[str, Any] | None:
-    """The scale that is known before anything is looked at: as configured, else of the camera's object plane."""
-    known = Scale(mm_per_px, origin="configured") if mm_per_px is not None else camera and profile_scale(camera)
-    return asdict(known) if known else None
+        self.traces.save(self._read(self._graph.get_state(_config(inspection_id))))
 
 
 def answer_of(events: Iterator[Event]) -> Answer:
@@ -256,6 +189,11 @@ def _unfinished(snapshot: Any) -> bool:
     """Whether a turn is open. A node that was done when the process ended has its result stored beside the checkpoint:
     then nothing is `next`, and the task still waits to be taken over."""
     return bool(snapshot.next or snapshot.tasks)
+
+
+def _said(text: str, by: str | None) -> dict[str, Any]:
+    """What an instruction adds to the state."""
+    return {"messages": [HumanMessage(content=text)], **_clean(text, by)}
 
 
 def _clean(say: str, by: str | None = None) -> dict[str, Any]:

@@ -15,9 +15,12 @@ from kenpin.contracts.review import LOCKED, State
 from kenpin.contracts.trace import PlannerInfo, Trace, as_of, trace_sha256
 from kenpin.database.tables import inspections
 from kenpin.holding import Holds
+from kenpin.material import material_of
 from kenpin.wiring import Kenpin
 
 STARTED, ASKED, ANSWERED = "inspection.started", "inspection.asked", "inspection.answered"
+MOST_TURNS = 10_000
+"""Turns of one inspection whose hashes are looked up."""
 Waiting = Callable[[], object]
 
 
@@ -108,9 +111,67 @@ class Asking:
         except KenpinError:
             # Its planner cannot be reached, or its checkpoints are another machine's: what is on record counts.
             return seen.trace
-        if current != seen.trace:
+        if current != seen.trace and all(turn.answer for turn in current.turns):
             self._catch_up(inspector, inspection)
         return current.model_copy(update={"planner": seen.trace.planner})
+
+    def rerun(
+        self, actor: Actor, inspection: str, *, planner: str | None = None, waiting: Waiting = _patient
+    ) -> tuple[str, Iterator[Event]]:
+        """Run an inspection's instructions again on the same pictures, limits, samples, scale and camera.
+
+        Returns:
+            Id of the new inspection, whose trace names the old one, and the events of all its turns.
+        Raises:
+            NotAllowed: The actor may not ask, or may not read.
+            BadInput: Nothing was asked in it yet, or its proposal is hidden from the actor.
+            StoreError: There is no such inspection, or a picture of it is not the stored one.
+        """
+        self._kenpin.people.check(actor, Right.ASK)
+        if self._kenpin.reviews.dossier(actor, inspection).hidden:
+            raise BadInput("this product is reviewed blind; give your own judgement first, then run it again")
+        trace = self.trace(actor, inspection)
+        if not trace.turns:
+            raise BadInput(f"inspection {inspection} has no turn to run again")
+        named = planner or trace.planner.backend
+        again = self.start(actor, material_of(trace, self._kenpin.pictures), planner=named)
+        return again, self._all_said(actor, again, [turn.say for turn in trace.turns], named, waiting)
+
+    def _all_said(
+        self, actor: Actor, inspection: str, texts: list[str], planner: str, waiting: Waiting
+    ) -> Iterator[Event]:
+        for text in texts:
+            yield from self.say(actor, inspection, text, planner=planner, waiting=waiting)
+
+    def record(self, actor: Actor, inspection: str) -> tuple[Trace, dict[int, str]]:
+        """The trace as it is stored, and for each turn the hash that the audit log has of it.
+
+        Raises:
+            NotAllowed: The actor may not read.
+            BadInput: The proposal is hidden from the actor.
+            StoreError: There is no such inspection, or it is not what was stored.
+        """
+        seen = self._kenpin.reviews.dossier(actor, inspection)
+        if seen.hidden:
+            raise BadInput("this product is reviewed blind; give your own judgement first, then replay it")
+        hashes: dict[int, str] = {}
+        for event in self._kenpin.audit.events(subject=f"inspection:{inspection}", action=ANSWERED, limit=MOST_TURNS):
+            hashes[int(event.detail.get("turn", 0))] = str(event.detail.get("sha256"))
+        return seen.trace, hashes
+
+    def recent(self, actor: Actor, *, limit: int, offset: int = 0) -> tuple[list[Trace], int]:
+        """Inspections as the actor may see them, newest first, and how many there are in all.
+
+        Raises:
+            NotAllowed: The actor may not read.
+        """
+        self._kenpin.people.check(actor, Right.READ)
+        rows = self._kenpin.traces.recent(limit, offset)
+        # Nothing is hidden from those who do not review.
+        blind = Right.REVIEW in actor.rights
+        reviews, traces = self._kenpin.reviews, self._kenpin.traces
+        found = [reviews.dossier(actor, row.id).trace if blind else traces.load(row.id) for row in rows]
+        return found, traces.count()
 
     def held(self, inspection: str, *, waiting: Waiting = _patient) -> Any:
         """A context in which no other run writes this inspection; `say` and `resume` take it themselves."""
@@ -152,9 +213,8 @@ class Asking:
     def _catch_up(self, inspector: Inspector, inspection: str) -> None:
         """Where no turn runs, and a killed process left the record behind its checkpoints, bring it up to them."""
         with self._holds.hold_if_free(inspection) as free:
-            if free and all(turn.answer for turn in inspector.trace(inspection).turns):
-                for _ in inspector.resume(inspection):
-                    raise AssertionError("a turn that has ended went on")
+            if free:
+                inspector.catch_up(inspection)
                 self._settle(inspector, inspection)
 
     def _open_to(self, actor: Actor, inspection: str) -> None:
@@ -180,10 +240,12 @@ class Asking:
     def _inspector(self, planner: str | None) -> Inspector:
         """The inspector of a planner, built once; one that cannot be built is tried again the next time."""
         name = planner or self._kenpin.settings.planner
-        with self._lock:
-            if name not in self._inspectors:
-                self._inspectors[name] = self._kenpin.inspector(name)
-            return self._inspectors[name]
+        if name not in self._inspectors:
+            # Not under the lock: a server that does not answer must not hold up those who ask for another planner.
+            built = self._kenpin.inspector(name)
+            with self._lock:
+                self._inspectors.setdefault(name, built)
+        return self._inspectors[name]
 
     def _note(self, name: str, action: str, inspection: str, **detail: Any) -> None:
         with self._kenpin.database.write(durable=False) as connection:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from kenpin.cli_audit import audit_app
 from kenpin.cli_camera import camera_app
 from kenpin.cli_cases import cases_app
 from kenpin.cli_keys import keys_app
 from kenpin.cli_products import products_app
+from kenpin.cli_replay import replay, rerun
 from kenpin.cli_report import report as write_a_report
-from kenpin.cli_shared import JsonOption, console, console_actor, installation
+from kenpin.cli_shared import JsonOption, console, console_actor, installation, services
 from kenpin.cli_users import users_app
 from kenpin.contracts.errors import KenpinError
 
@@ -32,7 +34,10 @@ app.add_typer(products_app, name="products")
 app.add_typer(camera_app, name="camera")
 app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")
+app.add_typer(audit_app, name="audit")
 app.command("report")(write_a_report)
+app.command("replay")(replay)
+app.command("rerun")(rerun)
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
 LangOption = Annotated[Literal["auto", "en", "ja"], typer.Option("--lang", help="Language of the answer.")]
@@ -74,27 +79,25 @@ def inspect(
     from kenpin.terminal import Screen
 
     checked(instruction)
-    kenpin = installation(planner=planner)
+    kenpin, actor = services(planner=planner), console_actor()
     given = material(
         image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang,
-        product=product, camera=camera, shelf=(kenpin.products, kenpin.pictures), lot=lot, part=part,
-        asker=console_actor().name,
+        product=product, camera=camera, shelf=lambda: kenpin.shelf(actor), lot=lot, part=part,
     )
-    inspector = kenpin.inspector()
-    inspection = inspector.start(given)
-    events = inspector.say(inspection, instruction)
+    inspection = kenpin.asking.start(actor, given)
+    events = kenpin.asking.say(actor, inspection, instruction)
     answer: Answer | None
     if as_json:
         answer = answer_of(events)
-        sys.stdout.write(inspector.trace(inspection).model_dump_json() + "\n")
+        sys.stdout.write(kenpin.asking.trace(actor, inspection).model_dump_json() + "\n")
     else:
         screen = Screen(console(), lang=lang)
-        screen.planner(inspector.planner.info)
+        screen.planner(kenpin.asking.planner(actor))
         answer = screen.follow(events, instruction)
     if report:
         from kenpin.reports import write_report
 
-        write_report(report, inspector.trace(inspection), kenpin.pictures, lang=lang)
+        write_report(report, kenpin.asking.trace(actor, inspection), kenpin.kenpin.pictures, lang=lang)
         console(err=True).print(f"report: {report}", markup=False)
     if fail_on and answer and answer.verdict in {"ng": ("ng",), "uncertain": ("ng", "uncertain")}[fail_on]:
         raise typer.Exit(1)
@@ -120,21 +123,22 @@ def chat(
     from kenpin.session import material
     from kenpin.terminal import Screen
 
-    kenpin = installation(planner=planner)
+    kenpin, actor = services(planner=planner), console_actor()
     out = console()
-    inspector, screen = kenpin.inspector(), Screen(out, lang=lang)
-    inspection = resume or inspector.start(
+    asking, screen = kenpin.asking, Screen(out, lang=lang)
+    inspection = resume or asking.start(
+        actor,
         material(
             image, references=reference or (), good=good, mm_per_px=mm_per_px, criteria=criteria, lang=lang,
-            product=product, camera=camera, shelf=(kenpin.products, kenpin.pictures), lot=lot, part=part,
-            asker=console_actor().name,
-        )
+            product=product, camera=camera, shelf=lambda: kenpin.shelf(actor), lot=lot, part=part,
+        ),
     )
-    screen.planner(inspector.planner.info)
+    trace = asking.trace(actor, inspection)
+    runs = planner or trace.planner.backend
+    screen.planner(asking.planner(actor, runs))
     out.print(f"[dim]inspection {inspection}[/dim]")
     if resume:
-        turns = inspector.trace(inspection).turns
-        screen.follow(inspector.resume(inspection), turns[-1].say if turns else "")
+        screen.follow(asking.resume(actor, inspection, planner=runs), trace.turns[-1].say if trace.turns else "")
     while True:
         try:
             text = out.input("[bold]> [/bold]").strip()
@@ -143,7 +147,7 @@ def chat(
         if not text:
             break
         try:
-            screen.follow(inspector.say(inspection, text), text)
+            screen.follow(asking.say(actor, inspection, text, planner=runs), text)
         except InstructionRefused as exc:
             out.print(f"kenpin: {exc}", markup=False)
 

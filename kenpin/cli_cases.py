@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kenpin.cli_shared import JsonOption, console, installation
+from kenpin.cli_shared import JsonOption, console, console_actor, services
 
 cases_app = typer.Typer(rich_markup_mode=None, help="Past defect cases.")
 
@@ -15,7 +15,7 @@ cases_app = typer.Typer(rich_markup_mode=None, help="Past defect cases.")
 @cases_app.command("list")
 def cases_list(as_json: JsonOption = False) -> None:
     """List every case."""
-    _show_cases([(case, None) for case in installation().cases.all()], as_json=as_json)
+    _show_cases([(case, None) for case in services().cases.everything(console_actor())], as_json=as_json)
 
 
 @cases_app.command("search")
@@ -46,7 +46,7 @@ def cases_search(
         if (inside := clip(place, pixels.shape[1], pixels.shape[0])) is None:
             raise typer.BadParameter(f"box {box} lies outside the picture of {pixels.shape[1]}x{pixels.shape[0]} px")
         region = cut_out(pixels, inside)
-    hits = installation().cases.search(query, region=region, picture=pixels if region is None else None)
+    hits = services().cases.search(console_actor(), query, region=region, picture=pixels if region is None else None)
     _show_cases([(hit.case, hit.likeness) for hit in hits], as_json=as_json)
 
 
@@ -73,21 +73,16 @@ def cases_add(
         return
     if missing := [name for name, value in told.items() if not value]:
         raise typer.BadParameter("a picture needs " + ", ".join(f"--{name.replace('_', '-')}" for name in missing))
-    from kenpin.cases.portable import add_picture
     from kenpin.session import photo
 
-    kenpin = installation()
-    case = add_picture(photo(place).pixels, kenpin.cases, kenpin.pictures, box=_box(box), **about)
+    case = services().cases.add(console_actor(), photo(place).pixels, box=_box(box), **about)
     console().print(f"case {case.id} added", markup=False)
     if case.box is None:
         console().print("no --box, so it is found by its whole picture; a box around the defect finds it far better")
 
 
 def _add_folder(folder: Path) -> None:
-    from kenpin.cases.portable import import_cases
-
-    kenpin = installation()
-    number = import_cases(folder, kenpin.cases, kenpin.pictures)
+    number = services().cases.take_in(console_actor(), folder)
     console().print(f"{number} cases added")
 
 
@@ -106,18 +101,14 @@ def _box(text: str | None) -> tuple[int, int, int, int] | None:
 @cases_app.command("rebuild")
 def cases_rebuild() -> None:
     """Describe every case anew, after Kenpin or its embedder has changed."""
-    kenpin = installation()
-    number = kenpin.stored_cases.rebuild(kenpin.pictures)
+    number = services().cases.rebuild(console_actor())
     console().print(f"{number} cases described anew")
 
 
 @cases_app.command("export")
 def cases_export(folder: Path) -> None:
     """Write every case and its picture to a folder."""
-    from kenpin.cases.portable import export_cases
-
-    kenpin = installation()
-    number = export_cases(folder, kenpin.cases, kenpin.pictures)
+    number = services().cases.export(console_actor(), folder)
     console().print(f"{number} cases written to {folder}", markup=False)
 
 

@@ -59,3 +59,18 @@ def rotate(as_json: JsonOption = False) -> None:
     if source.key is not None:
         typer.echo("now put the new key into KENPIN_MASTER_KEY everywhere, and take KENPIN_NEW_MASTER_KEY away")
     typer.echo("backups from before open only with the key that was saved with them")
+
+
+@keys_app.command("seal")
+def seal() -> None:
+    """Seal the pictures and the checkpoints that an earlier version of Kenpin left plain."""
+    from kenpin.contracts.people import Right
+
+    kenpin, actor = installation(), console_actor()
+    kenpin.people.check(actor, Right.KEYS)
+    pictures, checkpoints = kenpin.seal_plain()
+    if pictures or checkpoints:
+        with kenpin.database.write() as connection:
+            kenpin.audit.append(connection, actor=actor.name, action="keys.sealed_plain", subject="keys",
+                                pictures=pictures, checkpoints=checkpoints)
+    typer.echo(f"{pictures} pictures and {checkpoints} checkpoints sealed")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kenpin.cli_shared import JsonOption, console, installation
+from kenpin.cli_shared import JsonOption, console, console_actor, services
 from kenpin.contracts.errors import BadInput
 
 products_app = typer.Typer(rich_markup_mode=None, help="Registered products: good samples, golden samples, limits.")
@@ -27,7 +27,8 @@ def add(
     from kenpin.security.uploads import read_upload
     from kenpin.session import good_uploads
 
-    product = installation().products.add(
+    product = services().products.add(
+        console_actor(),
         name,
         good=good_uploads(good) if good else (),
         references=[read_upload(path) for path in reference or ()],
@@ -40,7 +41,7 @@ def add(
 @products_app.command("list")
 def show(as_json: JsonOption = False) -> None:
     """List every product."""
-    products = installation().products.all()
+    products = services().products.all(console_actor())
     if as_json:
         rows = [product.model_dump(mode="json") for product in products]
         sys.stdout.write(json.dumps(rows, ensure_ascii=False) + "\n")
@@ -61,9 +62,8 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is removed.")] = False,
 ) -> None:
     """Withdraw a product. Pictures stay in the store, since traces may need them."""
-    products = installation().products
-    product = products.get(name)
+    products, actor = services().products, console_actor()
     if not yes:
+        product = products.get(actor, name)
         raise BadInput(f"{product.name!r} with {len(product.good)} good samples would be removed; say so with --yes")
-    products.remove(name)
-    typer.echo(f"{product.name}: removed")
+    typer.echo(f"{products.remove(actor, name).name}: removed")

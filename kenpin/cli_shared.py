@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kenpin.contracts.people import Actor
+    from kenpin.services import Services
     from kenpin.wiring import Kenpin
 
 JsonOption = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout, and nothing else there.")]
@@ -20,6 +21,13 @@ def installation(**given: object) -> "Kenpin":
     from kenpin.wiring import open_kenpin
 
     return open_kenpin(read_settings(**given), console=True)
+
+
+def services(**given: object) -> "Services":
+    """What can be done in that installation, each action with `console_actor` first."""
+    from kenpin.services import Services
+
+    return Services(installation(**given))
 
 
 def console_actor() -> "Actor":

@@ -2,22 +2,34 @@
 
 import json
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kenpin.cli_shared import JsonOption, console, console_actor, installation
 from kenpin.contracts.errors import BadInput
-from kenpin.contracts.people import Role
 
 if TYPE_CHECKING:
+    from kenpin.contracts.people import Role
     from kenpin.security.accounts import Account, Accounts
 
 users_app = typer.Typer(rich_markup_mode=None, help="Accounts: who may sign in, and as what.")
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the account.")]
+
+
+class RoleName(StrEnum):
+    """The roles of `kenpin.contracts.people`, which is imported by the commands that run: its models take time."""
+
+    OPERATOR = "operator"
+    REVIEWER = "reviewer"
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+
+
 RolesOption = Annotated[
-    list[Role] | None, typer.Option("--role", help="May be given several times; none takes every role away.")
+    list[RoleName] | None, typer.Option("--role", help="May be given several times; none takes every role away.")
 ]
 StdinOption = Annotated[bool, typer.Option("--stdin", help="Read the password from the first line of stdin.")]
 
@@ -35,7 +47,7 @@ def add(
     """Make an account."""
     accounts, actor = _accounts(), console_actor()
     password = None if oidc else _password(stdin=stdin)
-    made = accounts.add(actor, name, roles=role or (), printed_name=printed, password=password, oidc=oidc)
+    made = accounts.add(actor, name, roles=_named(role), printed_name=printed, password=password, oidc=oidc)
     typer.echo(f"{made.name}: {_roles(made)}")
     if not made.roles:
         typer.echo(f"without a role it may do nothing; give it one: kenpin users roles {made.name} --role operator")
@@ -62,7 +74,7 @@ def show(as_json: JsonOption = False) -> None:
 @users_app.command("roles")
 def roles(name: NameArgument, role: RolesOption = None) -> None:
     """Give an account these roles and no others. It has to sign in again."""
-    _accounts().set_roles(console_actor(), name, role or ())
+    _accounts().set_roles(console_actor(), name, _named(role))
 
 
 @users_app.command("password")
@@ -115,6 +127,12 @@ def _password(*, stdin: bool) -> str:
         raise BadInput("there is no terminal to type a password into; give it on stdin with --stdin")
     typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt="The same again")
     return typed
+
+
+def _named(names: "list[RoleName] | None") -> "tuple[Role, ...]":
+    from kenpin.contracts.people import Role
+
+    return tuple(Role(name.value) for name in names or ())
 
 
 def _roles(account: "Account") -> str:

@@ -4,12 +4,11 @@ import sys
 
 from rich.console import Console
 
-from kenpin.config import read_settings
+from kenpin.cli_shared import console_actor, services
 from kenpin.contracts.errors import KenpinError
 from kenpin.samples import SAMPLES
 from kenpin.session import material
 from kenpin.terminal import Screen
-from kenpin.wiring import open_kenpin
 
 ROUNDS: tuple[tuple[str, dict[str, str], tuple[str, ...]], ...] = (
     ("fabric_stain.jpg", {}, ("Is there anything wrong with this fabric?", "Any similar cases?")),
@@ -25,17 +24,17 @@ ROUNDS: tuple[tuple[str, dict[str, str], tuple[str, ...]], ...] = (
 
 def run(console: Console) -> None:
     """Inspect the bundled pictures, steps and answers on the screen."""
-    inspector = open_kenpin(read_settings(planner="embedded")).inspector()
+    asking, actor = services(planner="embedded").asking, console_actor()
     screen = Screen(console)
     for file, given, instructions in ROUNDS:
         references = [SAMPLES / given["reference"]] if "reference" in given else []
         good = SAMPLES / given["good"] if "good" in given else None
-        inspection = inspector.start(material(SAMPLES / file, references=references, good=good))
+        inspection = asking.start(actor, material(SAMPLES / file, references=references, good=good))
         held = {"reference": "golden sample", "good": "good samples"}
         console.rule(f"[bold]{file}[/bold]" + "".join(f" · {held[kind]} {name}" for kind, name in given.items()))
         for say in instructions:
             console.print(f"\n[bold]> {say}[/bold]")
-            screen.follow(inspector.say(inspection, say), say)
+            screen.follow(asking.say(actor, inspection, say), say)
     console.rule()
     console.print(
         'Your own picture:  .venv/bin/kenpin inspect PICTURE "Look for scratches."\n'

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 
+from sqlalchemy import func, select
+
 from kenpin.config import Settings
 from kenpin.contracts.errors import KenpinError
+from kenpin.database.tables import inspections
+from kenpin.security.rotation import KeyState
+from kenpin.security.rotation import examine as key_state
 from kenpin.wiring import Kenpin
 
 ROOTS = ("agent", "kenpin", "prompts", "tools", "ui")
@@ -28,7 +33,7 @@ class Finding:
 
 def examine(kenpin: Kenpin) -> list[Finding]:
     """Look at everything; nothing is changed and no server but the configured ones is asked."""
-    return [*_installed(), *_roots(), _home(kenpin.settings), *_parts(kenpin), *_planner(kenpin)]
+    return [*_installed(), *_roots(), _home(kenpin.settings), *_records(kenpin), *_parts(kenpin), *_planner(kenpin)]
 
 
 def _installed() -> Iterator[Finding]:
@@ -69,6 +74,40 @@ def _home(settings: Settings) -> Finding:
     return Finding(
         "data folder", free > 1, f"{settings.home}, {free:.0f} GiB free", "" if free > 1 else "free some space"
     )
+
+
+def _records(kenpin: Kenpin) -> Iterator[Finding]:
+    """The database and the master key. No key is made here."""
+    try:
+        database = kenpin.database
+        with database.read() as connection:
+            number = connection.execute(select(func.count()).select_from(inspections)).scalar_one()
+    except KenpinError as exc:
+        yield Finding("records", False, str(exc), "check KENPIN_DATABASE_URL or the data folder", vital=True)
+        return
+    kind = "SQLite" if database.sqlite else "PostgreSQL"
+    yield Finding("records", True, f"{kind} {database.shown}, {number} inspections")
+    try:
+        yield _key(kenpin, key_state(database, kenpin.key_source))
+    except KenpinError as exc:
+        yield Finding("master key", False, str(exc), "see docs/security.md, At rest", vital=True)
+
+
+def _key(kenpin: Kenpin, found: KeyState) -> Finding:
+    place = kenpin.key_source.place
+    if found.in_force is None:
+        says = f"{found.source}: no record is sealed yet" + ("" if found.keys else "; a key is made for the first one")
+    else:
+        says = f"{found.source}: {found.in_force}, {found.records} data keys"
+    advice = []
+    if found.waiting or len(found.keys) > 1:
+        advice.append("its change was broken off; kenpin keys rotate goes on with it")
+    if kenpin.settings.master_key is None:
+        if place.resolve().is_relative_to(kenpin.home.resolve()):
+            advice.append("a copy of the data folder takes the key along; keep it elsewhere with KENPIN_KEY_FILE")
+        if place.exists() and place.stat().st_mode & 0o077:
+            advice.append(f"others on this machine may read it; chmod 600 {place}")
+    return Finding("master key", True, says, "; ".join(advice))
 
 
 def _parts(kenpin: Kenpin) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """What the commands share: material from files, and a talker for suites."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from agent.inspector import Inspector, Material, Photo, answer_of
@@ -84,8 +84,7 @@ def material(
     product: str | None = None,
     lot: str | None = None,
     part: str | None = None,
-    asker: str | None = None,
-    shelf: tuple[ProductStore, PictureStore] | None = None,
+    shelf: Callable[[], tuple[ProductStore, PictureStore]] | None = None,
 ) -> Material:
     """What an inspection starts from: files, and for what is not given what is registered with the product.
 
@@ -99,20 +98,20 @@ def material(
         product: Name of a registered product.
         lot: Lot that the part is of.
         part: Number of the part.
-        asker: Who starts the inspection.
-        shelf: Where products and their pictures are; None uses no registered product.
+        shelf: Opens the products and their pictures once every file is read; None uses no registered product.
     """
     if mm_per_px is not None and not 1e-6 <= mm_per_px <= 1000:
         raise FileRefused(f"--mm-per-px {mm_per_px:g}: expected millimetres per pixel between 0.000001 and 1000")
     read = read_criteria(criteria) if criteria else None
-    known = named(product, read.product if read else None, shelf[0]) if shelf else None
     golden: Iterable[Photo] = [photo(path) for path in references]
     samples: Iterable[Photo] = good_samples(good) if good else ()
-    if known and shelf:
-        golden = golden or stored(known.references, shelf[1])
-        samples = samples or stored(known.good, shelf[1])
-    read = read or (known.criteria if known else None)
     subject = photo(image)
+    products, pictures = shelf() if shelf else (None, None)
+    known = named(product, read.product if read else None, products) if products else None
+    if known and pictures:
+        golden = golden or stored(known.references, pictures)
+        samples = samples or stored(known.good, pictures)
+    read = read or (known.criteria if known else None)
     return Material(
         subject=subject,
         references=list(golden),
@@ -124,7 +123,6 @@ def material(
         product=known.name if known else read.product if read else None,
         lot=lot,
         part=part,
-        asker=asker,
     )
 
 

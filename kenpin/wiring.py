@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +12,11 @@ from agent.inspector import Inspector
 from agent.planners.table import planner_named
 from agent.policy import Limits
 from agent.record import Recorder
+from kenpin.cases.settling import Settler
 from kenpin.config import Settings
 from kenpin.contracts.case import CaseHit, CaseQuery
-from kenpin.contracts.errors import FileRefused
-from kenpin.contracts.ports import CaseStore, Embedder
+from kenpin.contracts.errors import FileRefused, KenpinError, StoreError
+from kenpin.contracts.ports import Embedder
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database, open_database
 from kenpin.products.store import FileProducts
@@ -22,7 +24,7 @@ from kenpin.review.book import Book
 from kenpin.review.service import Reviews
 from kenpin.review.verifying import Verifier
 from kenpin.security.audit import ChainedAudit
-from kenpin.security.checkpoints import CheckpointCipher
+from kenpin.security.checkpoints import CheckpointCipher, seal_plain
 from kenpin.security.keyring import KeySource
 from kenpin.security.people import People
 from kenpin.security.vault import Vault, open_vault
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 OWN = "kenpin-"
 """What the names of the embedders that come with Kenpin begin with."""
+
+SEALED = "sealed"
+"""Note of the case base that what lay plain in it was sealed."""
 
 REBUILT_AT_ONCE = 500
 """Cases that are described anew without being asked for, at about 0.06 s each."""
@@ -92,7 +97,7 @@ class Kenpin:
     def reviews(self) -> Reviews:
         """Queue, decisions and signatures."""
         return Reviews(self.database, sealer=self.vault, traces=self.traces, pictures=self.pictures,
-                       audit=self.audit, guard=self.people)
+                       audit=self.audit, guard=self.people, settle=self.settle)
 
     @cached_property
     def verifier(self) -> Verifier:
@@ -117,7 +122,7 @@ class Kenpin:
         return FileProducts(self.home / "products", self.pictures)
 
     @cached_property
-    def cases(self) -> CaseStore:
+    def cases(self) -> "ChromaCases":
         """Past cases: in a folder, or on a Chroma server if one is named. The bundled examples are in it.
 
         A few cases in this folder that an earlier Kenpin described are described anew at once; a larger or a shared
@@ -130,19 +135,41 @@ class Kenpin:
             ours = all(name.startswith(OWN) for name in {*names, self.embedder.name})
             if ours and len(store.all()) <= REBUILT_AT_ONCE:
                 store.rebuild(self.pictures)
+        if not store.noted(SEALED):
+            store.seal_all()
+            store.note(SEALED)
         load_bundled(store, self.pictures)
+        # What cannot be taken in (a picture or key that retention deleted) hides no other case; doctor names it.
+        with suppress(StoreError):
+            Settler(self.database, self.vault, self.pictures, store).settle()
         return store
+
+    def settle(self) -> None:
+        """Carry over at once what was just signed, if the case base is open here; its opening does it otherwise.
+
+        A signature stands whatever becomes of it, so nothing is raised: what is owed stays on record.
+        """
+        if "cases" in self.__dict__:
+            with suppress(KenpinError):
+                self.settler.settle()
+
+    @cached_property
+    def settler(self) -> Settler:
+        """Carries over what signatures and revocations owe the case base."""
+        return Settler(self.database, self.vault, self.pictures, self.cases)
 
     @cached_property
     def stored_cases(self) -> "ChromaCases":
         """The case base as it was left, whoever described its cases."""
         from kenpin.cases.chroma import ChromaCases
 
+        vault = self.vault  # asked for first: with a wrong key, nothing is made
         return ChromaCases(
             self.embedder,
             folder=self.home / "cases",
             host=self.settings.chroma_host,
             port=self.settings.chroma_port,
+            sealer=vault,
         )
 
     @cached_property
@@ -165,9 +192,10 @@ class Kenpin:
 
         from tools.catalog import CATALOG, OFFERED
 
+        # The planner first: a server that does not answer is said before anything is opened or made.
+        built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
-        built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
         sealing = EncryptedSerializer(CheckpointCipher(self.vault))
         checkpointer = SqliteSaver(self._checkpoints(), serde=sealing)
         return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=checkpointer)
@@ -184,6 +212,11 @@ class Kenpin:
         except OSError as exc:
             raise _unusable(self.settings.home, exc.strerror or str(exc)) from None
         return self.settings.home
+
+    def seal_plain(self) -> tuple[int, int]:
+        """Seal the pictures and checkpoints that an earlier version left plain; how many of each there were."""
+        cipher = CheckpointCipher(self.vault)
+        return self.pictures.seal_plain(), seal_plain(self.home / "checkpoints.sqlite", cipher)
 
     def _checkpoints(self) -> sqlite3.Connection:
         try:
@@ -210,7 +243,14 @@ class LazyCases:
         self, query: CaseQuery, *, region: RgbImage | None = None, picture: RgbImage | None = None
     ) -> Sequence[CaseHit]:
         """As `CaseSearch.search`."""
-        return self._kenpin.cases.search(query, region=region, picture=picture)
+        cases = self._kenpin.cases
+        # Another process may have signed something since; a look at what is owed takes less than a millisecond.
+        self._kenpin.settle()
+        return cases.search(query, region=region, picture=picture)
+
+    def count(self, query: CaseQuery) -> int:
+        """How many cases pass the filters of a query."""
+        return self._kenpin.cases.count(query)
 
 
 def open_kenpin(settings: Settings, *, console: bool = False) -> Kenpin:

@@ -11,6 +11,6 @@ from ui.who import visitor
 # An own file: Streamlit would fetch the picture of a named icon from an outside server.
 ICON = Path(__file__).parent / "icon.svg"
 
-t = session().texts
-st.set_page_config(page_title=t.raw("app.title"), page_icon=str(ICON), layout="wide")
-st.navigation(pages(visitor(), t)).run()
+st.set_page_config(page_title=session().texts.raw("app.title"), page_icon=str(ICON), layout="wide")
+actor = visitor()
+st.navigation(pages(actor, session().texts)).run()

@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from kenpin.contracts.errors import KenpinError
-from kenpin.contracts.people import Actor, Right
+from kenpin.contracts.people import Actor
 from ui.i18n import Texts
 from ui.parts.sidebar import show_sidebar
 from ui.parts.uploads import say_error
@@ -30,10 +30,11 @@ def framed(draw: Page) -> Callable[[], None]:
 
     @wraps(draw)
     def page() -> None:
-        state, actor = session(), visitor()
+        actor = visitor()
+        state = session()
         t = state.texts
         _styles(t)
-        show_sidebar(state, t, chat=draw.__name__ == "chat", asks=Right.ASK in actor.rights)
+        show_sidebar(state, t, actor, chat=draw.__name__ == "chat")
         trouble = st.empty()
         try:
             draw(state, actor, t)

@@ -63,6 +63,7 @@ def main() -> None:
     page, *flags = sys.argv[1:]
     options = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
     address, port = options["server.address"], int(options["server.port"])
+    page = str(Path(page).resolve())
     sys.argv = [page]
     try:
         app = build(Path(page), read_settings(), address=address, port=port)

@@ -16,16 +16,17 @@ def bundles() -> tuple[Path, ...]:
 def load_bundled(store: CaseStore, pictures: PictureStore) -> int:
     """Add the example cases that are not there yet, and return how many were added.
 
-    A folder whose last case is there was loaded before: an example that somebody withdrew stays withdrawn.
+    The store notes which folders were loaded: an example that somebody withdrew stays withdrawn. An earlier Kenpin made
+    no note, and took a folder whose last case is there as loaded.
     """
-    present = {case.id for case in store.all()}
+    waiting = [folder for folder in bundles() if not store.noted(f"bundle:{folder.name}")]
+    present = {head.id for head in store.heads()} if waiting else set()
     added = 0
-    for folder in bundles():
+    for folder in waiting:
         cases = list(read_cases(folder))
-        if not cases or cases[-1][1].id in present:
-            continue
-        for file, case in cases:
+        for file, case in cases if cases and cases[-1][1].id not in present else ():
             if case.id not in present:
                 add_with_picture(case, picture_of(folder, file), store, pictures)
                 added += 1
+        store.note(f"bundle:{folder.name}")
     return added

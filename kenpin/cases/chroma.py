@@ -1,95 +1,81 @@
 """The case base in Chroma: in this process by default, or on a Chroma server."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+from uuid import uuid4
 
-import numpy as np
-
-from kenpin.cases.likeness import PARTS, Asked, Part, Vectors, describe_case, describe_query, ranked
-from kenpin.contracts.case import Case, CaseHit, CaseQuery
-from kenpin.contracts.errors import StoreError, Unavailable
-from kenpin.contracts.ports import Embedder, PictureStore
+from kenpin.cases.connection import Connection
+from kenpin.cases.index import CaseIndex
+from kenpin.cases.likeness import PARTS, Part, Vectors, describe_case, describe_query, folded
+from kenpin.cases.packing import packed, unpacked
+from kenpin.cases.scrub import scrub
+from kenpin.cases.sealing import Reader, head_of, is_plain
+from kenpin.contracts.case import Case, CaseHead, CaseHit, CaseQuery
+from kenpin.contracts.errors import StoreError
+from kenpin.contracts.ports import Embedder, PictureStore, Sealer
 from kenpin.contracts.view import RgbImage
 
-Result = TypeVar("Result")
+BATCH = 200
+"""Cases that are written, or read with their vectors, at a time; a case is about 10 kB."""
 
-FOLDED_AWAY = 12
-"""Times as many candidates are fetched as asked for, since a case has several vectors and a part several cases."""
+PLACEHOLDER = [1.0, 0.0]
+"""Chroma wants a vector with each record. Its own index is not used: see `ChromaCases`."""
 
-FEWEST_CANDIDATES = 60
-
-TIMEOUT_S = 20.0
-"""A server that is silent for so long is taken as gone."""
+Described = tuple[Case, Mapping[Part, Vectors]]
 
 
 class ChromaCases:
-    """Implements `CaseStore`. Vectors are always made here by `embedder`, never by Chroma, and nothing is sent home.
+    """Implements `CaseStore`. Vectors are made here by `embedder`, never by Chroma, and nothing is sent home.
 
-    One collection for each part of a case (region, picture, words). The case itself lies as JSON with its picture
-    vector. `host` and `port` name a server; without them the store lies in `folder`, in this process.
+    Two collections: `texts` holds one record a case, its text sealed if there is a `sealer`; `vectors` its vectors,
+    packed. Searches look at all vectors in an index in this process (`CaseIndex`), so they are exact, and quicker than
+    by Chroma's own index, which two processes on one folder break for each other (Chroma 1.5: `Error finding id`).
+    What other processes write is taken in at the next search. `host` and `port` name a server; without them the store
+    lies in `folder`, in this process.
     """
 
-    def __init__(self, embedder: Embedder, *, folder: Path | None = None, host: str | None = None,
-                 port: int = 8000, name: str = "kenpin-cases") -> None:
-        if folder is None and host is None:
-            raise StoreError("the case base needs a folder, or the host of a Chroma server")
-        self._embedder, self._folder, self._host, self._port, self._name = embedder, folder, host, port, name
+    def __init__(self, embedder: Embedder, *, folder: Path | None = None, host: str | None = None, port: int = 8000,
+                 name: str = "kenpin-cases", sealer: Sealer | None = None) -> None:
+        self._at = Connection(folder, host, port)
+        self._embedder, self._name = embedder, name
+        self._reader = Reader(sealer)
+        self._index: CaseIndex[Mapping[str, Any]] = CaseIndex(embedder)
+        self._stamps: dict[str, str] = {}
+        self._seen = ""
 
     @cached_property
-    def _client(self) -> Any:
-        # Importing chromadb takes longer than everything else at start-up, so it waits for the first search.
-        import chromadb
-        from chromadb.config import Settings
-
-        quiet = Settings(anonymized_telemetry=False)
-        if self._host is None:
-            assert self._folder is not None
-            self._folder.mkdir(parents=True, exist_ok=True)
-            return chromadb.PersistentClient(path=str(self._folder), settings=quiet)
-        try:
-            client = chromadb.HttpClient(host=self._host, port=self._port, settings=quiet)
-        except (ValueError, OSError) as exc:
-            raise self._unavailable() from exc
-        for session in _sessions(client):
-            session.timeout = TIMEOUT_S
-        return client
+    def _texts(self) -> Any:
+        return self._at.made(f"{self._name}-texts", embedder=self._embedder.name)
 
     @cached_property
-    def _stored(self) -> dict[Part, Any]:
-        """The collections, whoever made their vectors: enough to read the cases themselves."""
-        return {part: self._collection(part) for part in PARTS}
-
-    @property
-    def _collections(self) -> dict[Part, Any]:
-        """The collections, for work with vectors."""
-        if made_by := self.made_by_others():
-            raise StoreError(f"the case base was made with embedder {made_by.pop()}, not {self._embedder.name}; "
-                             "go back to it, or describe its cases anew with `kenpin cases rebuild`")
-        return self._stored
+    def _vectors(self) -> Any:
+        return self._at.made(f"{self._name}-vectors", holds="packed vectors")
 
     def made_by_others(self) -> set[str]:
         """Names of the embedders, other than this store's, that described its cases; such a store is only read."""
-        collections = self._reached(lambda: self._stored).values()
-        names = {str((stored.metadata or {}).get("embedder")) for stored in collections}
-        return names - {self._embedder.name}
+        return self._at.within(self._others)
 
-    def _collection(self, part: Part) -> Any:
-        from chromadb.errors import NotFoundError
+    def _others(self) -> set[str]:
+        old = self._earlier()
+        names = {str(self._about({}).get("embedder"))} - {self._embedder.name}
+        return names | ({f"{(old.metadata or {}).get('embedder')} of an earlier Kenpin"} if old is not None else set())
 
-        name = f"{self._name}-{part}"
-        try:
-            return self._client.get_collection(name, embedding_function=None)
-        except NotFoundError:
-            return self._client.create_collection(
-                name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}},
-                metadata={"embedder": self._embedder.name})
+    def _earlier(self) -> Any | None:
+        """The collection in which an earlier Kenpin kept the texts of its cases."""
+        return self._at.found(f"{self._name}-picture")
+
+    def _checked(self) -> None:
+        if made_by := self._others():
+            raise StoreError(f"the case base was made with embedder {made_by.pop()}, not {self._embedder.name}; "
+                             "go back to it, or describe its cases anew with `kenpin cases rebuild`")
 
     def rebuild(self, pictures: PictureStore) -> int:
         """Describe every case anew with this store's embedder, from its stored picture, and return how many.
 
-        All pictures are read before anything is taken away.
+        All pictures are read before anything is changed; killed in between, it is run again.
 
         Raises:
             StoreError: A picture is missing; nothing was changed.
@@ -97,135 +83,197 @@ class ChromaCases:
         cases = self.all()
         for case in cases:
             pictures.read_file(case.picture)
-        self._reached(self._drop)
-        for case in cases:
-            self.add(case, pixels=pictures.get(case.picture))
+        described = ((case, describe_case(self._embedder, case, pictures.get(case.picture))) for case in cases)
+        while batch := list(islice(described, BATCH)):
+            self._write(batch)
+        self._at.within(self._finish)
         return len(cases)
 
-    def _drop(self) -> None:
+    def _finish(self) -> None:
+        """The embedder's name, and what an earlier Kenpin kept, go last: until then the case base is the old one."""
+        self._at.changing()
+        self._about({"embedder": self._embedder.name})
+        self._drop_earlier()
+        self._seen = ""
+        self._stamps.clear()
+
+    def _drop_earlier(self) -> None:
         for part in PARTS:
-            self._client.delete_collection(f"{self._name}-{part}")
-        del self._stored
+            self._at.drop(f"{self._name}-{part}")
+        if self._at.folder is not None and self._reader.sealer is not None:
+            scrub(self._at.folder)
+
+    def seal_all(self) -> int:
+        """Seal what lies plain, without describing it anew, and return how many there were; none without a key."""
+        if self._reader.sealer is None:
+            return 0
+        records = self._at.within(lambda: self._records(earlier=False)).values()
+        sealed = [self._reader.record(self._reader.case(record), str(record["stamp"]))
+                  for record in records if is_plain(record)]
+        if sealed:
+            self._at.within(lambda: self._swap(sealed))
+        return len(sealed)
+
+    def _swap(self, sealed: Sequence[dict[str, Any]]) -> None:
+        self._at.changing()
+        self._put_texts(sealed)
+        self._at.tidied()
+        if self._at.folder is not None:
+            scrub(self._at.folder)
 
     def add(self, case: Case, *, pixels: RgbImage) -> None:
         """Add or replace a case by its id; `pixels` is the whole picture."""
-        vectors = describe_case(self._embedder, case, pixels)
-        about = {"case": case.id, "product": case.product, "defect_type": case.defect_type,
-                 "disposition": case.disposition, "part": case.part or ""}
+        self.add_described([(case, describe_case(self._embedder, case, pixels))])
 
-        def store() -> None:
-            # The picture's record goes last: it makes the case exist, so an interrupted `add` leaves none half there.
-            if self._collections["picture"].get(ids=[case.id], include=[])["ids"]:
-                self._forget(case.id)
-            for part in ("region", "words", "picture"):
-                ids = [f"{case.id}#{i}" for i in range(len(vectors[part]))] if part != "picture" else [case.id]
-                self._collections[part].upsert(
-                    ids=ids, embeddings=vectors[part], metadatas=[about] * len(ids),
-                    documents=[case.model_dump_json() if part == "picture" else case.id] * len(ids))
+    def add_described(self, cases: Iterable[Described]) -> None:
+        """Add or replace many cases whose vectors are known already, as `describe_case` makes them."""
+        self._at.within(self._checked)
+        waiting = iter(cases)
+        while batch := list(islice(waiting, BATCH)):
+            self._write(batch)
 
-        self._reached(store)
+    def _write(self, batch: Sequence[Described]) -> None:
+        last = {case.id: (case, vectors) for case, vectors in batch}
+        records = [self._reader.record(case, uuid4().hex) for case, _ in last.values()]
+        blobs = [packed(vectors) for _, vectors in last.values()]
+        self._at.within(lambda: self._put(records, blobs, [vectors for _, vectors in last.values()]))
+
+    def _put(self, records: Sequence[dict[str, Any]], blobs: Sequence[str],
+             vectors: Sequence[Mapping[Part, Vectors]]) -> None:
+        """The text goes last: it makes the case exist, so an interrupted `add` leaves none half there."""
+        current = self._is_current()
+        ids = [record["case"] for record in records]
+        version = self._at.changing()
+        self._vectors.upsert(ids=ids, embeddings=[PLACEHOLDER] * len(ids),
+                             metadatas=[{"packed": blob} for blob in blobs])
+        self._put_texts(records)
+        for record, known in zip(records, vectors, strict=True):
+            self._index.put(head_of(record), record, known)
+            self._stamps[record["case"]] = record["stamp"]
+        self._noted(version, current=current)
+
+    def _put_texts(self, records: Sequence[dict[str, Any]]) -> None:
+        """Each record says everything anew, so that an upsert leaves nothing of an older one."""
+        self._texts.upsert(
+            ids=[record["case"] for record in records], embeddings=[PLACEHOLDER] * len(records),
+            metadatas=[{key: value for key, value in record.items() if key != "plain"} for record in records],
+            documents=[record.get("plain", record["case"]) for record in records])
 
     def remove(self, case_id: str) -> None:
         """Withdraw a case; one that is not there is no error."""
-        self._reached(lambda: self._forget(case_id))
+        def forget() -> None:
+            current = self._is_current()
+            version = self._at.changing()
+            if (old := self._earlier()) is not None:
+                old.delete(ids=[case_id])
+            self._texts.delete(ids=[case_id])
+            self._vectors.delete(ids=[case_id])
+            self._index.drop(case_id)
+            self._stamps.pop(case_id, None)
+            self._noted(version, current=current)
 
-    def _forget(self, case_id: str) -> None:
-        for part in PARTS[1], PARTS[0], PARTS[2]:
-            self._stored[part].delete(where={"case": case_id})
+        self._at.within(forget)
 
     def get(self, case_id: str) -> Case:
         """One case."""
-        found = self._reached(lambda: self._stored["picture"].get(ids=[case_id], include=["documents"]))
-        if not found["ids"]:
+        found = self._at.within(lambda: self._records([case_id]))
+        if case_id not in found:
             raise StoreError(f"there is no case {case_id}; `kenpin cases list` shows all")
-        return Case.model_validate_json(found["documents"][0])
+        return self._reader.case(found[case_id])
 
     def all(self) -> Sequence[Case]:
         """Every case, by id."""
-        found = self._reached(lambda: self._stored["picture"].get(include=["documents"]))
-        return sorted((Case.model_validate_json(text) for text in found["documents"]), key=lambda case: case.id)
+        found = self._at.within(self._records)
+        return [self._reader.case(found[case_id]) for case_id in sorted(found)]
+
+    def heads(self) -> Sequence[CaseHead]:
+        """What is kept readable of every case, by id."""
+        with self._at.mutex:
+            if self._is_current():
+                return [kept.head for kept in self._index.all()]
+        found = self._at.within(self._records)
+        return [head_of(found[case_id]) for case_id in sorted(found)]
+
+    def note(self, what: str) -> None:
+        """Keep a note with the store, for every process."""
+        self._at.within(lambda: self._about({f"note:{what}": "yes"}))
+
+    def noted(self, what: str) -> bool:
+        """Whether there is this note."""
+        return f"note:{what}" in self._at.within(lambda: self._about({}))
+
+    def _about(self, new: dict[str, str]) -> dict[str, Any]:
+        """What is known of the whole case base, after adding to it."""
+        about = {**((self._at.found(f"{self._name}-texts") or self._texts).metadata or {}), **new}
+        if new:
+            self._texts.modify(metadata=about)
+        return about
+
+    def _records(self, ids: Sequence[str] | None = None, *, earlier: bool = True) -> dict[str, Mapping[str, Any]]:
+        """Records by id; those of an earlier Kenpin first, so that what was described anew comes instead."""
+        records: dict[str, Mapping[str, Any]] = {}
+        wanted = {"ids": list(ids)} if ids is not None else {}
+        for stored in (self._earlier() if earlier else None, self._texts):
+            if stored is not None:
+                found = stored.get(**wanted, include=["metadatas", "documents"])
+                records |= {case_id: {"stamp": "", **about, "plain": text} for case_id, about, text
+                            in zip(found["ids"], found["metadatas"], found["documents"], strict=True)}
+        return records
 
     def count(self, query: CaseQuery) -> int:
         """How many cases pass the filters of a query."""
-        return len(self._reached(lambda: self._stored["picture"].get(where=_where(query), include=[]))["ids"])
+        with self._at.mutex:
+            return self._fresh().count(query)
 
     def search(self, query: CaseQuery, *, region: RgbImage | None = None,
                picture: RgbImage | None = None) -> Sequence[CaseHit]:
-        """Best cases first. Chroma finds the candidates; likeness is then computed exactly, as in every store."""
+        """Best cases first. Only what is shown, or may be another exposure of what is shown, is unsealed."""
         asked = describe_query(self._embedder, query, region=region, picture=picture)
-        return self._reached(lambda: ranked(self._candidates(asked, query), asked, query, self._embedder))
+        with self._at.mutex:
+            found = ((score, self._reader.case(kept.body), kept.vectors)
+                     for score, kept in self._fresh().ordered(asked, query))
+            return folded(found, asked, query.k, self._embedder)
 
-    def _candidates(self, asked: Asked, query: CaseQuery) -> Iterable[tuple[Case, dict[Part, Vectors]]]:
-        ids: set[str] = set()
-        where = _where(query)
-        for part, vectors in asked.given():
-            ids |= self._near(part, vectors, where, query.k)
-        if asked.given() and not ids:
+    def _fresh(self) -> CaseIndex[Mapping[str, Any]]:
+        """The index, with everything that other processes have changed."""
+        if not self._is_current():
+            self._at.within(self._take_in)
+        return self._index
+
+    def _is_current(self) -> bool:
+        return bool(self._seen) and self._seen == self._version()
+
+    def _version(self) -> str:
+        if self._at.folder is not None:
+            return self._at.version()
+        return self._at.within(lambda: f"{self._about({}).get('version')} {self._texts.count()}")
+
+    def _noted(self, version: str, *, current: bool) -> None:
+        """After a write of this process: what it knew before is still all there is, or it has to look again."""
+        self._at.tidied()
+        if self._at.folder is not None:
+            self._seen = version if current else ""
             return
-        chosen = self._collections["picture"].get(
-            **({"ids": sorted(ids)} if asked.given() else {"where": where}), include=["documents", "embeddings"])
-        # The region is always fetched: two cases are copies only if their defects are.
-        wanted = {part for part, _ in asked.given()} | {"region"}
-        others = {part: self._vectors(part, chosen["ids"]) for part in PARTS if part in wanted - {"picture"}}
-        for case_id, text, vector in zip(chosen["ids"], chosen["documents"], chosen["embeddings"], strict=True):
-            vectors_of: dict[Part, Vectors] = {part: found[case_id] for part, found in others.items()}
-            vectors_of["picture"] = np.asarray(vector, dtype=np.float32)[None]
-            yield Case.model_validate_json(text), vectors_of
+        # On a server another process may write at the same moment, so everything is looked at again.
+        self._about({"version": version})
+        self._seen = ""
 
-    def _near(self, part: Part, vectors: Vectors, where: dict[str, Any] | None, k: int) -> set[str]:
-        """Ids of the nearest cases, of at least `k` parts if there are as many."""
-        collection = self._collections[part]
-        stored, wanted = collection.count(), max(FEWEST_CANDIDATES, FOLDED_AWAY * k)
-        while stored:
-            found = collection.query(query_embeddings=vectors, n_results=min(wanted, stored), where=where,
-                                     include=["metadatas"])["metadatas"][0]
-            if len({about["part"] or about["case"] for about in found}) >= k or wanted >= stored:
-                return {str(about["case"]) for about in found}
-            wanted *= 4
-        return set()
-
-    def _vectors(self, part: Part, case_ids: Sequence[str]) -> dict[str, Vectors]:
-        found = self._collections[part].get(
-            where={"case": {"$in": list(case_ids)}}, include=["embeddings", "metadatas"])
-        grouped: dict[str, list[Any]] = {case_id: [] for case_id in case_ids}
-        for _, about, vector in sorted(zip(found["ids"], found["metadatas"], found["embeddings"], strict=True),
-                                       key=lambda one: one[0]):
-            grouped[str(about["case"])].append(vector)
-        return {case_id: np.asarray(vectors, dtype=np.float32) for case_id, vectors in grouped.items()}
+    def _take_in(self) -> None:
+        """Compare what is stored with the index by the stamps of the records, and read what differs."""
+        self._checked()
+        version = self._version() or (self._at.changing() if self._at.folder is not None else "")
+        records = self._records()
+        for case_id in self._stamps.keys() - records.keys():
+            self._index.drop(case_id)
+            del self._stamps[case_id]
+        changed = [key for key, record in records.items() if self._stamps.get(key) != record["stamp"]]
+        for at in range(0, len(changed), BATCH):
+            found = self._vectors.get(ids=changed[at:at + BATCH], include=["metadatas"])
+            for case_id, about in zip(found["ids"], found["metadatas"], strict=True):
+                self._index.put(head_of(records[case_id]), records[case_id], unpacked(str(about["packed"])))
+                self._stamps[case_id] = str(records[case_id]["stamp"])
+        self._seen = version
 
     def close(self) -> None:
         """Let go of files and sockets. A store that was never used has none."""
-        if "_client" in self.__dict__:
-            sessions = _sessions(self._client)
-            self._client.close()
-            for session in sessions:
-                session.close()
-
-    def _reached(self, work: Callable[[], Result]) -> Result:
-        """Run `work` and turn a lost server into one line."""
-        import httpx
-
-        try:
-            return work()
-        except (httpx.HTTPError, ConnectionError) as exc:
-            raise self._unavailable() from exc
-
-    def _unavailable(self) -> Unavailable:
-        return Unavailable(f"no Chroma server answers at {self._host}:{self._port}; start one with "
-                           f"`chroma run --path DIR --port {self._port}` or use the case base in a folder")
-
-
-def _sessions(client: Any) -> list[Any]:
-    """The HTTP sessions of a client. Chroma 1.5 waits on them forever, and its own `close` leaves them open."""
-    holders = (client, getattr(client, "_admin_client", None))
-    found = (getattr(getattr(holder, "_server", None), "_session", None) for holder in holders)
-    return [session for session in found if session is not None]
-
-
-def _where(query: CaseQuery) -> dict[str, Any] | None:
-    """The filters in Chroma's words."""
-    wanted: list[dict[str, Any]] = [{key: value} for key in ("product", "defect_type", "disposition")
-                                    if (value := getattr(query, key)) is not None]
-    if query.exclude_part is not None:
-        wanted.append({"part": {"$ne": query.exclude_part}})
-    return None if not wanted else wanted[0] if len(wanted) == 1 else {"$and": wanted}
+        self._at.close()

@@ -5,16 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
-from kenpin.contracts.case import Case, CaseHit, CaseQuery
+from kenpin.contracts.case import Case, CaseHead, CaseHit, CaseQuery
 from kenpin.contracts.errors import Locked
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.ports import AuditLog, CaseStore, Guard
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database
 from kenpin.database.tables import case_queue
-
-SIGNED = "signed-"
-"""What the ids of cases from signed inspections begin with (`kenpin.review.publishing`)."""
 
 
 class CaseFilter(BaseModel):
@@ -27,20 +24,11 @@ class CaseFilter(BaseModel):
     disposition: str | None = None
     signed: bool | None = None
 
-    def passes(self, case: Case) -> bool:
+    def passes(self, case: Case | CaseHead) -> bool:
         """Whether a case passes all of it."""
         pairs = ((self.product, case.product), (self.defect_type, case.defect_type),
-                 (self.disposition, case.disposition), (self.signed, case.signed_by is not None))
+                 (self.disposition, case.disposition), (self.signed, case.signed))
         return all(wanted is None or wanted == has for wanted, has in pairs)
-
-
-class CasePage(BaseModel):
-    """Cases, newest first, and how many there are in all."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    cases: tuple[Case, ...]
-    total: int
 
 
 class CaseNames(BaseModel):
@@ -51,6 +39,16 @@ class CaseNames(BaseModel):
     products: tuple[str, ...]
     types: tuple[str, ...]
     dispositions: tuple[str, ...]
+
+
+class CasePage(BaseModel):
+    """Cases, newest first, how many there are in all, and what all that there are could be filtered by."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cases: tuple[Case, ...]
+    total: int
+    names: CaseNames
 
 
 class CaseDesk:
@@ -66,21 +64,12 @@ class CaseDesk:
             NotAllowed: The actor may not read cases.
         """
         self._guard.check(actor, Right.READ)
-        found = [case for case in self._cases().all() if wanted.passes(case)]
-        found.sort(key=lambda case: case.date or "", reverse=True)
-        return CasePage(cases=tuple(found[offset:offset + limit]), total=len(found))
-
-    def names(self, actor: Actor) -> CaseNames:
-        """Every product, type and disposition of the case base.
-
-        Raises:
-            NotAllowed: As `page`.
-        """
-        self._guard.check(actor, Right.READ)
-        cases = self._cases().all()
-        return CaseNames(products=_sorted(case.product for case in cases),
-                         types=_sorted(case.defect_type for case in cases),
-                         dispositions=_sorted(case.disposition for case in cases))
+        store = self._cases()
+        everything = store.heads()
+        found = [head for head in everything if wanted.passes(head)]
+        found.sort(key=lambda head: head.date or "", reverse=True)
+        return CasePage(cases=tuple(store.get(head.id) for head in found[offset:offset + limit]), total=len(found),
+                        names=_names(everything))
 
     def search(self, actor: Actor, query: CaseQuery, *, region: RgbImage | None = None,
                picture: RgbImage | None = None) -> Sequence[CaseHit]:
@@ -115,7 +104,7 @@ class CaseDesk:
         self._guard.check(actor, Right.CASES)
         case = self._cases().get(case_id)
         if self._stands_on_signature(case_id):
-            raise Locked(f"case {case_id} stands on a signed inspection; revoke the signature there, and it is withdrawn")
+            raise Locked(f"case {case_id} stands on a signed inspection; revoke the signature there to withdraw it")
         with self._database.write() as connection:
             self._audit.append(connection, actor=actor.name, action="case.withdrawn", subject=f"case:{case_id}",
                                picture=case.picture)
@@ -130,10 +119,14 @@ class CaseDesk:
 
 def inspection_of(case: Case) -> str | None:
     """The signed inspection that a case says it was made from."""
-    kind, _, inspection = case.source.partition(" ")
-    made = kind == "inspection" and case.id.startswith(SIGNED)
-    return inspection if made else None
+    return case.inspection if case.origin == "signed" else None
+
+
+def _names(cases: Sequence[CaseHead]) -> CaseNames:
+    return CaseNames(products=_sorted(case.product for case in cases),
+                     types=_sorted(case.defect_type for case in cases),
+                     dispositions=_sorted(case.disposition for case in cases))
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(names), key=str.casefold))
+    return tuple(sorted({name for name in names if name}, key=str.casefold))

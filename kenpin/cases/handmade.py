@@ -4,6 +4,8 @@ The cut-out's own border is taken as its background, so the description says wha
 each polarity and size, the form of the marks, contrast, softness.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -52,12 +54,15 @@ def shape_vector(pixels: RgbImage) -> NDArray[np.float32]:
     return np.asarray(_unit(vector), dtype=np.float32)
 
 
+@lru_cache(maxsize=256)
 def centre_weights(height: int, width: int, *, sigma: float) -> NDArray[np.float64]:
-    """(height, width) weights that sum to 1 and fall off from the centre; `sigma` is a share of each side."""
+    """(height, width) weights that sum to 1 and fall off from the centre, read only; `sigma`: share of a side."""
     y = (np.arange(height) + 0.5) / height - 0.5
     x = (np.arange(width) + 0.5) / width - 0.5
     weights = np.exp(-(y[:, None] ** 2 + x[None] ** 2) / (2 * sigma**2))
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
+    weights /= weights.sum()
+    weights.flags.writeable = False
+    return np.asarray(weights, dtype=np.float64)
 
 
 def _unit(vector: NDArray[np.floating]) -> NDArray[np.floating]:

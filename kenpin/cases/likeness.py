@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kenpin.contracts.case import SURROUNDINGS, Case, CaseHit, CaseQuery
+from kenpin.contracts.case import SURROUNDINGS, Case, CaseHead, CaseHit, CaseQuery
 from kenpin.contracts.ports import Embedder
 from kenpin.contracts.view import Box, RgbImage
 
@@ -95,7 +95,7 @@ def describe_query(embedder: Embedder, query: CaseQuery, *, region: RgbImage | N
                  words=embedder.words(query.words)[None] if query.words and query.words.strip() else None)
 
 
-def passes(case: Case, query: CaseQuery) -> bool:
+def passes(case: Case | CaseHead, query: CaseQuery) -> bool:
     """Whether a case passes the filters, which are exact."""
     filters = ("product", "defect_type", "disposition")
     return (all(getattr(query, name) in {None, getattr(case, name)} for name in filters)
@@ -174,3 +174,10 @@ def stretched(cosine: float, part: Part, embedder: Embedder) -> float:
     baseline = float(getattr(embedder, "baseline", 0.0)) if part != "words" else 0.0
     over = cosine - baseline
     return over / (1.0 - baseline) if over > 0 else over
+
+
+def stretched_all(cosines: NDArray[np.float32], part: Part, embedder: Embedder) -> NDArray[np.float64]:
+    """(N,) as `stretched`, of many at once."""
+    baseline = float(getattr(embedder, "baseline", 0.0)) if part != "words" else 0.0
+    over = cosines.astype(np.float64) - baseline
+    return np.where(over > 0, over / (1.0 - baseline), over)

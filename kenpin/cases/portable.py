@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kenpin.contracts.case import Case
+from kenpin.contracts.case import SIGNED, Case
 from kenpin.contracts.errors import FileRefused
 from kenpin.contracts.ports import CaseStore, PictureStore
 from kenpin.contracts.view import Box, RgbImage, clip
@@ -51,12 +51,20 @@ def import_cases(folder: Path, store: CaseStore, pictures: PictureStore) -> int:
         FileRefused: `cases.jsonl` is missing, a line is no case, or its picture is not in the folder.
         PictureRefused: A picture is not one that can be inspected.
     """
-    cases = list(read_cases(folder))
+    cases = [(file, as_told(case)) for file, case in read_cases(folder)]
     for file, case in cases:
         _check_box(case, picture_of(folder, file))
     for file, case in cases:
         add_with_picture(case, picture_of(folder, file), store, pictures)
     return len(cases)
+
+
+def as_told(case: Case) -> Case:
+    """A case from a file: it stands on no signature here, whatever it says of itself, and replaces none that does."""
+    told: dict[str, Any] = {"id": f"imported-{case.id}"} if case.id.startswith(SIGNED) else {}
+    if case.origin == "signed":
+        told |= {"origin": "imported", "inspection": None}
+    return case.model_copy(update=told)
 
 
 def add_with_picture(case: Case, pixels: RgbImage, store: CaseStore, pictures: PictureStore) -> Case:

@@ -1,8 +1,19 @@
 """Past defect cases."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kenpin.contracts.view import Box
+
+EXAMPLE = "example-"
+"""What the ids of the cases that come with Kenpin begin with."""
+
+SIGNED = "signed-"
+"""What the ids of cases from signed inspections begin with."""
+
+Origin = Literal["signed", "imported", "example", "entered"]
+"""Where a case comes from: a signed inspection, a list, Kenpin's own examples, or somebody who added it by hand."""
 
 SURROUNDINGS = 0.15
 """What is cut out around a region that is asked for, as a share of its longer side."""
@@ -29,9 +40,49 @@ class Case(BaseModel):
     part: str | None = None
     """Exposures of one part share this key, so that a search does not find a part by itself."""
     signed_by: str | None = None
+    signed_at: str | None = None
+    """UTC, ISO 8601, of the last signature."""
     source: str = ""
     """Where the case comes from, with its terms."""
     language: str = "en"
+    origin: Origin = "entered"
+    inspection: str | None = None
+    """The signed inspection that the case stands on."""
+    severity: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, data: Any) -> Any:
+        # Examples that an earlier Kenpin stored do not say what they are.
+        if isinstance(data, dict) and "origin" not in data and str(data.get("id", "")).startswith(EXAMPLE):
+            return {**data, "origin": "example"}
+        return data
+
+    @property
+    def signed(self) -> bool:
+        """Whether somebody's name stands under it."""
+        return self.signed_by is not None
+
+    @property
+    def head(self) -> "CaseHead":
+        """What lies beside the sealed text."""
+        return CaseHead(**{name: getattr(self, name) for name in CaseHead.model_fields})
+
+
+class CaseHead(BaseModel):
+    """What of a case is kept readable, for filters and lists: no text that somebody wrote freely."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    product: str
+    defect_type: str
+    disposition: str
+    part: str | None = None
+    date: str | None = None
+    origin: Origin = "entered"
+    signed: bool = False
+    """Whether somebody's name stands under it."""
 
 
 class CaseQuery(BaseModel):

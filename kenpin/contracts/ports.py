@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kenpin.contracts.audit import AuditEvent
-from kenpin.contracts.case import Case, CaseHit, CaseQuery
+from kenpin.contracts.case import Case, CaseHead, CaseHit, CaseQuery
 from kenpin.contracts.people import Actor, Proof, Right
 from kenpin.contracts.product import Product
 from kenpin.contracts.trace import Trace
@@ -97,7 +97,16 @@ class CaseStore(CaseSearch, Protocol):
         """
 
     def all(self) -> Sequence[Case]:
-        """Every case, by id."""
+        """Every case, by id. Each is unsealed; where ids, types or dates are enough, ask for `heads`."""
+
+    def heads(self) -> Sequence[CaseHead]:
+        """What is kept readable of every case, by id."""
+
+    def note(self, what: str) -> None:
+        """Keep a note with the store, such as what was loaded into it once."""
+
+    def noted(self, what: str) -> bool:
+        """Whether there is this note."""
 
 
 @runtime_checkable
@@ -135,7 +144,9 @@ class ProductStore(Protocol):
 class Sealer(Protocol):
     """Seals bytes at rest: AES-256-GCM with a data key per record, wrapped by the master key."""
 
-    def seal(self, record: str, data: bytes, *, about: str, connection: Any = None) -> bytes:
+    def seal(
+        self, record: str, data: bytes, *, about: str, connection: Any = None, in_memory: bool = False
+    ) -> bytes:
         """Seal `data` under the key of `record`, made if there is none.
 
         Args:
@@ -143,6 +154,7 @@ class Sealer(Protocol):
             data: What to seal.
             about: What it is, bound into the seal, so that one sealed thing cannot stand in for another.
             connection: A write transaction of the database to make the key in; without one it is made in its own.
+            in_memory: A key that is in memory will do: no other process deletes it while it is in use.
         Raises:
             KeyRefused: The master key is not the one that sealed the records.
         """

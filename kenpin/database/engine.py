@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kenpin.contracts.errors import FileRefused, MissingExtra, Unavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 BUSY_MS = 60_000
 """How long a writer waits for another one. Writes take milliseconds; this is for a machine that stands still."""
@@ -27,8 +30,18 @@ IN_LINE = text(
 OUT_OF_REACH = ("08", "40", "53", "55P03", "57P", "25006", "28", "3D000")
 """How the codes of PostgreSQL's errors begin where nothing is wrong with what was asked: connection lost, stopped by
 the server, out of disk, memory or connections, shutting down, read-only, refused or missing."""
+BROKEN_FILE = frozenset(
+    {
+        sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS,
+    }
+)  # fmt: skip
+"""The same for SQLite."""
 TOGETHER = {"pool_size": 10, "max_overflow": 20}
 """Connections of a process: one a person who does something at this moment, and a second while a key is made."""
+VERSION = "0001"
+"""The newest migration."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -182,39 +195,54 @@ def _as_postgresql(engine: Engine) -> None:
 
 def _upgrade(database: Database) -> None:
     """Run the migrations that are missing. Processes that start at once do it one after the other."""
-    from alembic import command
-    from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    scripts = ScriptDirectory.from_config(config)
-    newest = scripts.get_current_head()
     try:
         with database.read() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        if found == newest:
+            found = _version(connection)
+        if found == VERSION:
             return
-        if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+        # Imported only where there is something to do: it would double the time that a command takes to start.
+        from alembic import command
+        from alembic.script import ScriptDirectory
+
+        known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+        if found is not None and found not in known:
             raise FileRefused(
-                f"the database {database.shown} is of a newer Kenpin (version {found[:40]}, this one knows {newest}); "
+                f"the database {database.shown} is of a newer Kenpin (version {found[:40]}, this one knows {VERSION}); "
                 "use that Kenpin, or a backup from before (nothing was changed)"
             )
         with database.write() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(_config(connection), "head")
     except SQLAlchemyError as exc:
         raise FileRefused(f"the database {database.shown} cannot be used ({_reason(exc)})") from exc
 
 
+def _version(connection: Connection) -> str | None:
+    """The version of the tables; None while there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _config(connection: Connection | None = None) -> "Config":
+    from alembic.config import Config
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
 def _out_of_reach(exc: DBAPIError | PoolTimeout) -> bool:
     """Whether the database itself is the matter, and not what was asked of it."""
-    if isinstance(exc, OperationalError | InterfaceError | PoolTimeout) or exc.connection_invalidated:
+    if isinstance(exc, PoolTimeout) or exc.connection_invalidated:
         return True
+    if (code := getattr(exc.orig, "sqlite_errorcode", None)) is not None:
+        return code & 0xFF in BROKEN_FILE
     told = exc.orig.args[0] if exc.orig and exc.orig.args else None
-    return isinstance(told, dict) and str(told.get("C", "")).startswith(OUT_OF_REACH)
+    if isinstance(told, dict):
+        return str(told.get("C", "")).startswith(OUT_OF_REACH)
+    return isinstance(exc, OperationalError | InterfaceError)
 
 
 def _reason(exc: SQLAlchemyError) -> str:

@@ -1,12 +1,9 @@
 """Past cases from signed work: what a signature adds to the case base, and what a revocation takes back."""
 
-from kenpin.contracts.case import Case
+from kenpin.contracts.case import SIGNED, Case
 from kenpin.contracts.review import Decision, JudgedFinding, StandingSignature
 from kenpin.contracts.trace import Trace, proposal
 from kenpin.contracts.verdict import Verdict
-
-PREFIX = "signed-"
-"""What the ids of cases from signed inspections begin with."""
 
 
 def cases_of(trace: Trace, decision: Decision, signatures: tuple[StandingSignature, ...]) -> tuple[Case, ...]:
@@ -32,7 +29,7 @@ def _case(
 ) -> Case:
     last = signatures[-1]
     return Case(
-        id=f"{PREFIX}{trace.id}-{finding.id if finding else 'whole'}",
+        id=f"{SIGNED}{trace.id}-{finding.id if finding else 'whole'}",
         product=trace.product or "",
         defect_type=finding.type if finding else "other-defect",
         cause=decision.cause,
@@ -44,7 +41,11 @@ def _case(
         box=finding.box if finding else None,
         part=trace.part or trace.id,
         signed_by=", ".join(s.signature.printed_name for s in signatures),
+        signed_at=last.at.isoformat(),
         source=f"inspection {trace.id}",
+        origin="signed",
+        inspection=trace.id,
+        severity=finding.severity if finding else None,
         language=_language(decision, trace),
     )
 

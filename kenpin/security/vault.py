@@ -67,9 +67,15 @@ class Vault:
                 return self._master(connection).id
         return self._named(master).id
 
-    def seal(self, record: str, data: bytes, *, about: str, connection: Any = None) -> bytes:
-        """Seal bytes under the record's key."""
-        key = self._stored(record, connection)
+    def seal(
+        self, record: str, data: bytes, *, about: str, connection: Any = None, in_memory: bool = False
+    ) -> bytes:
+        """Seal bytes under the record's key.
+
+        A key in memory is used only if `in_memory` says that it will do. Otherwise the database is asked, since another
+        process may have deleted the key, and what is sealed with it could never be read again.
+        """
+        key = (self._cached(record) if in_memory else None) or self._stored(record, connection)
         if key is None:
             if connection is not None:
                 key = self._make(record, connection)
@@ -121,8 +127,7 @@ class Vault:
                 self._keys.popitem(last=False)
 
     def _stored(self, record: str, connection: Connection | None) -> bytes | None:
-        """The key of a record from the database. Sealing always asks here: another process may have deleted a key that
-        is still in memory, and what is sealed with it could never be read again."""
+        """The key of a record from the database."""
         if connection is not None:
             # Not kept in memory: the transaction may still be rolled back, and the key with it.
             return self._unwrapped(record, lambda: _row(connection, record))
@@ -144,23 +149,26 @@ class Vault:
 
     def _make(self, record: str, connection: Connection) -> bytes:
         """A new data key under the master key in force, unless another process has just made one."""
-        self._insert(connection, record, self._master(connection))
-        key = self._stored(record, connection)
-        assert key is not None
-        return key
+        key = secrets.token_bytes(32)
+        if self._insert(connection, record, key, self._master(connection)):
+            return key
+        stored = self._stored(record, connection)
+        assert stored is not None
+        return stored
 
     def _master(self, connection: Connection) -> MasterKey:
         """The master key in force, which stays in force until the transaction ends."""
         if (master := key_in_force(connection, keep=True)) is None:
-            self._insert(connection, MASTER, self._keyring.current)
+            self._insert(connection, MASTER, secrets.token_bytes(32), self._keyring.current)
             master = key_in_force(connection, keep=True)
             assert master is not None
         return self._named(master)
 
-    def _insert(self, connection: Connection, record: str, master: MasterKey) -> None:
+    def _insert(self, connection: Connection, record: str, key: bytes, master: MasterKey) -> bool:
+        """Store a data key; False if the record has one."""
         insert = insert_sqlite if self._database.sqlite else insert_postgresql
-        row = {"record": record, "wrapped": wrap(record, secrets.token_bytes(32), master), "master": master.id}
-        connection.execute(insert(data_keys).values(**row).on_conflict_do_nothing())
+        row = {"record": record, "wrapped": wrap(record, key, master), "master": master.id}
+        return connection.execute(insert(data_keys).values(**row).on_conflict_do_nothing()).rowcount == 1
 
     def _named(self, master: str) -> MasterKey:
         """A master key by its id; one that is not known may have come with a rotation since."""

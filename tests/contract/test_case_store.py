@@ -1,4 +1,4 @@
-"""One suite for every case base: in memory, Chroma in process, and a Chroma server started here."""
+"""One suite for every case base: in memory, Chroma in a folder plain and sealed, and a Chroma server started here."""
 
 import itertools
 import shutil
@@ -21,6 +21,9 @@ from kenpin.cases.words import words_vector
 from kenpin.contracts.case import Case, CaseQuery
 from kenpin.contracts.errors import StoreError, Unavailable
 from kenpin.contracts.ports import CaseStore
+from kenpin.database.engine import open_database
+from kenpin.security.keyring import Keyring, MasterKey, new_key
+from kenpin.security.vault import Vault
 from kenpin.traces.pictures import FilePictures
 
 pytestmark = [
@@ -87,6 +90,12 @@ def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         server.wait(10)
 
 
+def vault(folder: Path, key: MasterKey | None = None) -> Vault:
+    """A vault whose database lies beside `folder`."""
+    return Vault(open_database(None, folder=folder.parent), Keyring((key or KEY,), "the test"))
+
+
+KEY = new_key()
 NAMES = (f"cases{number}" for number in itertools.count())
 
 
@@ -96,8 +105,8 @@ def opened(request: pytest.FixtureRequest, folder: Path) -> Iterator[CaseStore]:
     if request.param == "memory":
         yield InMemoryCases(embedder)
         return
-    if request.param == "chroma":
-        cases = ChromaCases(embedder, folder=folder)
+    if request.param in ("chroma", "sealed"):
+        cases = ChromaCases(embedder, folder=folder, sealer=vault(folder) if request.param == "sealed" else None)
     else:
         port = request.getfixturevalue("chroma_server")
         cases = ChromaCases(embedder, host="127.0.0.1", port=port, name=next(NAMES))
@@ -105,14 +114,14 @@ def opened(request: pytest.FixtureRequest, folder: Path) -> Iterator[CaseStore]:
     cases.close()
 
 
-@pytest.fixture(params=["memory", "chroma", "server"])
+@pytest.fixture(params=["memory", "chroma", "sealed", "server"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CaseStore]:
     """An empty case base."""
     with opened(request, tmp_path / "cases") as cases:
         yield cases
 
 
-@pytest.fixture(scope="module", params=["memory", "chroma", "server"])
+@pytest.fixture(scope="module", params=["memory", "chroma", "sealed", "server"])
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaseStore]:
     """Three scratches and three stains, for tests that only read."""
     with opened(request, tmp_path_factory.mktemp("filled")) as cases:

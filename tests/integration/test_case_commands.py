@@ -9,7 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kenpin.traces.pictures import FilePictures
+from kenpin.config import read_settings
+from kenpin.wiring import open_kenpin
 
 Kenpin = Callable[..., Any]
 
@@ -42,9 +43,9 @@ def test_cases_of_an_earlier_kenpin_are_described_anew(kenpin: Kenpin, tmp_path:
     from kenpin.cases.embed_offline import OfflineEmbedder
 
     before = json.loads(kenpin("cases", "list", "--json").out)
-    home = Path(os.environ["KENPIN_HOME"])
-    old = ChromaCases(OfflineEmbedder(), folder=home / "cases")
-    assert old.rebuild(FilePictures(home / "pictures")) == len(before)
+    installed = open_kenpin(read_settings(home=Path(os.environ["KENPIN_HOME"])))
+    old = ChromaCases(OfflineEmbedder(), folder=installed.home / "cases", sealer=installed.vault)
+    assert old.rebuild(installed.pictures) == len(before)
     old.close()
     assert json.loads(kenpin("cases", "search", "crack", "--k", "1", "--json").out)[0]["defect_type"] == "crack"
     assert json.loads(kenpin("cases", "list", "--json").out) == before

@@ -14,8 +14,9 @@ Kenpin = Callable[..., Any]
 
 
 def nothing_stored(home: Path) -> bool:
+    """Whether nothing of what was given is there: an empty database and a key are an installation that was opened."""
     return not [
-        path for path in home.rglob("*") if path.is_file() and path.suffix != ".sqlite" and "sqlite" not in path.name
+        path for path in home.rglob("*") if path.is_file() and "sqlite" not in path.name and path.name != "master.key"
     ]
 
 

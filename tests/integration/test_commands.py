@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from kenpin.config import Settings
 from kenpin.contracts.errors import Unavailable
-from kenpin.contracts.trace import Trace
+from kenpin.contracts.ports import TraceStore
+from kenpin.wiring import open_kenpin
 
 ROOT = Path(__file__).parents[2]
 HEAVY = (
@@ -28,8 +30,17 @@ HEAVY = (
     "httpx",
     "scipy",
     "torch",
+    "sqlalchemy",
+    "alembic",
+    "cryptography",
+    "argon2",
 )
 Kenpin = Callable[..., Any]
+
+
+def stored(home: Path) -> TraceStore:
+    """The traces of a data folder, opened by somebody else."""
+    return open_kenpin(Settings(home=home)).traces
 
 
 def test_a_talk_is_read_from_stdin_and_can_be_taken_up_again(kenpin: Kenpin, folder: Path, home: Path) -> None:
@@ -43,7 +54,7 @@ def test_a_talk_is_read_from_stdin_and_can_be_taken_up_again(kenpin: Kenpin, fol
     key = talk.out.split("inspection ")[1].split()[0]
     more = kenpin("chat", folder / "part.png", "--resume", key, stdin="Crop the left half")
     assert more.code == 0
-    trace = Trace.model_validate_json((home / "traces" / f"{key}.json").read_bytes())
+    trace = stored(home).load(key)
     assert [[s.tool for s in turn.steps] for turn in trace.turns] == [["zoom"], ["crop"], ["crop"]]
     assert [s.n for turn in trace.turns for s in turn.steps] == [1, 2, 3]
 
@@ -71,10 +82,10 @@ def test_a_server_that_goes_away_in_the_middle_loses_nothing(
         ran = kenpin("inspect", folder / "part.png", "Zoom in on the upper left.", "--json")
     assert ran.code == 3 and ran.line == "the server went away; start it again"
 
-    (key,) = (path.stem for path in (home / "traces").iterdir())
-    assert len(Trace.model_validate_json((home / "traces" / f"{key}.json").read_bytes()).turns[0].steps) == 1
+    (key,) = stored(home).ids()
+    assert len(stored(home).load(key).turns[0].steps) == 1
     assert kenpin("chat", folder / "part.png", "--resume", key).code == 0
-    turn = Trace.model_validate_json((home / "traces" / f"{key}.json").read_bytes()).turns[0]
+    turn = stored(home).load(key).turns[0]
     assert len(turn.steps) == 1 and turn.answer and turn.answer.cites == (1,)
 
 

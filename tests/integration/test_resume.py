@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from agent.events import StepDone, TurnEnded
+from kenpin.contracts.errors import StoreError
 
 CHILD = Path(__file__).parent / "killed.py"
 ROOT = Path(__file__).parents[2]
@@ -108,3 +109,33 @@ def test_a_conversation_goes_on_after_the_resumed_turn(homes: dict[str, Path]) -
 
     assert answer.rule == "limits"
     assert [turn.say for turn in house.trace("one").turns] == [KILLED.SAY, "Anything else?"]
+
+
+def test_a_turn_that_was_only_put_on_record_is_not_lost(whole: Any, tmp_path: Path) -> None:
+    """Killed after the record and before the first checkpoint."""
+    house = KILLED.opened(tmp_path)
+    house.start(inspection_id="one")
+    run = house.inspector._run
+    house.inspector._run = lambda *_: iter(())
+    list(house.inspector.say("one", KILLED.SAY, by="tanaka"))
+    house.inspector._run = run
+
+    assert [(turn.say, turn.by) for turn in house.trace("one").turns] == [(KILLED.SAY, "tanaka")]
+    with pytest.raises(StoreError, match="has not ended"):
+        next(house.inspector.say("one", "Something else."))
+    house.inspector.catch_up("one")
+    assert len(house.traces.load("one").turns) == 1  # what is running elsewhere is left alone
+    list(house.inspector.resume("one"))
+
+    (turn,) = house.traces.load("one").turns
+    assert turn.answer and turn.by == "tanaka"
+    assert timeless(turn.answer.model_dump(mode="json")) == whole["turns"][0]["answer"]
+
+
+def test_a_record_that_was_left_behind_is_brought_up(homes: dict[str, Path]) -> None:
+    house = KILLED.opened(homes["save"])
+    assert house.traces.load("one").turns == ()
+
+    house.inspector.catch_up("one")
+
+    assert house.traces.load("one") == house.trace("one") and house.trace("one").turns[0].answer

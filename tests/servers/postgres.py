@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 PATIENCE = 30.0
 """Seconds until the server answers. It takes half a second."""
@@ -31,6 +31,7 @@ FAST = {
     "timezone": "UTC",
 }
 """Nothing of it has to outlive the tests."""
+RISKY = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 class CannotStart(Exception):
@@ -56,7 +57,8 @@ class Postgres:
     _as: dict[str, Any]
     _process: subprocess.Popen[bytes] | None = None
     _made: int = 0
-    _settings: dict[str, str] = field(default_factory=lambda: dict(FAST))
+    _engines: dict[str, Engine] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=lambda: dict(FAST))
 
     def url(self, name: str) -> str:
         """Address of one of its databases."""
@@ -72,6 +74,8 @@ class Postgres:
 
     def drop(self, name: str) -> None:
         """Delete a database, whoever is connected to it."""
+        if name in self._engines:
+            self._engines.pop(name).dispose()
         self._said(f"DROP DATABASE {name} WITH (FORCE)")
 
     def empty(self, name: str, tables: Iterable[str]) -> None:
@@ -81,7 +85,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
         # The server ends even where the tests are killed.
         ends = ["setpriv", "--pdeathsig", "QUIT"] if shutil.which("setpriv") else []
         with (self.folder / "log").open("ab") as log:
@@ -99,6 +103,8 @@ class Postgres:
 
     def stop(self) -> None:
         """End it at once, as a crash would for those who are connected."""
+        for engine in self._engines.values():
+            engine.dispose()
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(PATIENCE)
@@ -110,17 +116,18 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _said(self, statement: str, *, database: str = "postgres") -> None:
-        engine = create_engine(self.url(database).replace("://", "+pg8000://"), isolation_level="AUTOCOMMIT")
-        try:
-            with engine.connect() as connection:
-                connection.execute(text(statement))
-        finally:
-            engine.dispose()
+        if database not in self._engines:
+            url = self.url(database).replace("://", "+pg8000://")
+            self._engines[database] = create_engine(url, isolation_level="AUTOCOMMIT")
+        with self._engines[database].connect() as connection:
+            connection.execute(text(statement))
 
 
-def start_postgres() -> Postgres:
+def start_postgres(*, safe: bool = False) -> Postgres:
     """Make a cluster and start its server.
 
+    Args:
+        safe: Wait for the disk as a server does whose data must outlive a power cut.
     Raises:
         CannotStart: One line that says why not.
     """
@@ -138,7 +145,7 @@ def start_postgres() -> Postgres:
     secret.write_text(password)
     secret.chmod(0o644)  # the folder is its user's alone
     made = subprocess.run(
-        [place / "initdb", "-D", folder / "data", "-U", "kenpin", "-A", "scram-sha-256", f"--pwfile={secret}",
+        [place / "initdb", "-D", folder / "data", "-U", "kenpin", "-A", "password", f"--pwfile={secret}",
          "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"],
         capture_output=True, text=True, cwd=folder, check=False, **runs_as,
     )  # fmt: skip
@@ -147,6 +154,8 @@ def start_postgres() -> Postgres:
         shutil.rmtree(folder, ignore_errors=True)
         raise CannotStart(f"initdb failed: {made.stderr.strip()[-300:]}")
     server = Postgres(folder=folder, port=_free_port(), password=password, _bin=place, _as=runs_as)
+    if safe:
+        server.settings = {name: value for name, value in FAST.items() if name not in RISKY}
     try:
         server.start()
     except CannotStart:

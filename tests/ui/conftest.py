@@ -4,6 +4,7 @@ import importlib.util
 import io
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,16 @@ from streamlit.testing.v1 import AppTest
 
 HERE = Path(__file__).parent
 APP = HERE.parents[1] / "ui" / "app.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scanned_once() -> Iterator[None]:
+    """Streamlit reads the metadata of every installed package at the start of each `AppTest`, 0.4 s; once is enough."""
+    from streamlit.components.v2 import manifest_scanner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ def keys(page: AppTest, kind: str = "button") -> list[str]:
 
 def stored(page: AppTest) -> Trace:
     """The trace that the page would hand over."""
-    from ui.backend import installation, trace_of
+    from ui.backend import installation
 
-    return trace_of(installation().traces.ids()[0])
+    trace: Trace = installation().inspector("embedded").trace(installation().traces.ids()[0])
+    return trace

@@ -34,11 +34,11 @@ def test_an_error_in_a_turn_offers_another_try(page: AppTest, panel: bytes) -> N
 
 
 def test_an_interrupted_turn_is_offered_to_be_resumed(page: AppTest, panel: bytes) -> None:
-    from ui.backend import inspector
+    from ui.backend import installation
 
     chat.started(page, panel, "Look for scratches.")
     trace = chat.stored(page)
-    events = inspector("embedded").say(trace.id, "Take your time")
+    events = installation().inspector("embedded").say(trace.id, "Take your time")
     for _ in range(3):
         next(events)
     events.close()
@@ -98,10 +98,10 @@ def test_the_next_part_keeps_the_material(page: AppTest, panel: bytes, golden: b
 
 
 def test_a_turn_that_a_click_cut_off_goes_on_by_itself(page: AppTest, panel: bytes) -> None:
-    from ui.backend import inspector
+    from ui.backend import installation
 
     chat.started(page, panel, "Look for scratches.")
-    events = inspector("embedded").say(chat.stored(page).id, "Take your time")
+    events = installation().inspector("embedded").say(chat.stored(page).id, "Take your time")
     for _ in range(3):
         next(events)
     events.close()

@@ -1,13 +1,32 @@
 """Registered products on the page: register a good sample, choose a product, see it in the trace."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from runpy import run_path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from kenpin.contracts.people import Actor, Role
+
 chat = SimpleNamespace(**run_path(str(Path(__file__).with_name("driver.py"))))
+
+
+@pytest.fixture
+def administrator(page: AppTest, scripted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page with somebody before it who may register products."""
+    import ui.backend
+    import ui.navigation
+
+    actor = Actor(name="console:root", roles=frozenset({Role.OPERATOR, Role.ADMINISTRATOR}), kind="console")
+    for name, module in list(sys.modules.items()):
+        if name.startswith("ui.") and hasattr(module, "visitor"):
+            monkeypatch.setattr(module, "visitor", lambda: actor)
+    opened = ui.backend.open_kenpin
+    monkeypatch.setattr(ui.backend, "open_kenpin", lambda settings: replace(opened(settings), console=True))
+    return page
 
 
 def registered(page: AppTest, data: bytes, name: str) -> None:
@@ -20,7 +39,8 @@ def registered(page: AppTest, data: bytes, name: str) -> None:
     assert not page.exception
 
 
-def test_a_picture_becomes_a_good_sample_and_is_used(page: AppTest, golden: bytes, panel: bytes) -> None:
+def test_a_picture_becomes_a_good_sample_and_is_used(administrator: AppTest, golden: bytes, panel: bytes) -> None:
+    page = administrator
     registered(page, golden, "Panel A")
     assert [s.value for s in page.success] == ["Panel A now has 1 good sample(s)."]
     page.button(key="other").click().run()
@@ -33,6 +53,14 @@ def test_a_picture_becomes_a_good_sample_and_is_used(page: AppTest, golden: byte
     assert trace.product == "Panel A" and len(trace.good) == 1
 
 
+def test_a_guest_uses_products_and_registers_none(page: AppTest, panel: bytes) -> None:
+    page.run()
+    chat.give(page, panel)
+
+    assert not page.exception
+    assert not [field for field in page.text_input if str(field.key).startswith("register-")]
+
+
 def test_without_products_no_field_is_shown(page: AppTest, panel: bytes) -> None:
     page.run()
     chat.give(page, panel)
@@ -42,13 +70,17 @@ def test_without_products_no_field_is_shown(page: AppTest, panel: bytes) -> None
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b"])
-def test_a_name_that_could_be_a_path_is_refused_in_one_line(page: AppTest, golden: bytes, name: str) -> None:
+def test_a_name_that_could_be_a_path_is_refused_in_one_line(
+    administrator: AppTest, golden: bytes, name: str
+) -> None:
+    page = administrator
     registered(page, golden, name)
     assert any("cannot name a product" in error.value for error in page.error)
     assert not page.success
 
 
-def test_the_page_speaks_japanese_of_products(page: AppTest, golden: bytes) -> None:
+def test_the_page_speaks_japanese_of_products(administrator: AppTest, golden: bytes) -> None:
+    page = administrator
     page.run()
     page.segmented_control(key="language").set_value("ja").run()
     registered(page, golden, "パネル")

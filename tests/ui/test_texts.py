@@ -14,8 +14,8 @@ from ui.parts.results import box_words, number, quantity
 
 UI = Path(__file__).parents[2] / "ui"
 FAMILIES = ("tool", "arg", "choice", "field", "quantity", "kind", "problem", "planner", "suggest", "rule",
-            "verdict", "answer", "step", "viewer", "case", "material",
-            "state", "severity", "meaning", "decision")
+            "verdict", "answer", "step", "viewer", "case", "material", "role",
+            "state", "severity", "meaning", "decision", "mark")
 """Keys of these families are put together at run time."""
 
 
@@ -34,7 +34,8 @@ def test_no_text_is_empty_or_untranslated() -> None:
     assert all(english.values())
     assert all(japanese.values())
     same = {k for k in english if english[k] == japanese[k]}
-    assert same <= {"picture.size", "picture.scale", "picture.scale_found", "verdict.ok", "choice.px", "choice.mm"}
+    assert same <= {"picture.size", "picture.scale", "picture.scale_found", "verdict.ok", "choice.px", "choice.mm",
+                    "mark.ok", "mark.ng"}
 
 
 def test_every_key_is_used_and_every_used_key_exists() -> None:

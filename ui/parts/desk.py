@@ -1,7 +1,7 @@
 """A reviewer's desk for one inspection: what was seen, what is being drawn, and how an act went.
 
 Every act is written against what the person *saw*, not against what is on record by the time of the click: the head
-and the content's hash are those of the last view of the page. What was typed stays until it is on record.
+is that of the last view of the page. What was typed stays until it is on record.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,8 +34,6 @@ class Desk:
     """Who saw the page. Each act is theirs; the service holds them against the stored session again."""
     head: int = 0
     """Number of the last entry that this person has seen."""
-    content: str | None = None
-    """sha256 of the content that this person has seen and would sign."""
     editing: str | None = None
     """Id of the finding that is being corrected, `NEW` for a missed defect."""
     start: Box | None = None
@@ -116,7 +114,7 @@ class Desk:
 
     def saw(self, seen: Dossier) -> None:
         """The page shows this now."""
-        self.head, self.content = seen.head, seen.content_sha256
+        self.head = seen.head
         known = {NEW, *(finding.id for finding in seen.decision.findings)}
         if self.editing is not None and self.editing not in known:
             self.leave()

@@ -3,6 +3,7 @@
 const LEAST = 3; // px, the smallest side of a box
 const NEAR = { mouse: 8, pen: 10, touch: 18 }; // px on the screen at which an edge or a corner is taken hold of
 const STILL = 4; // px on the screen; a shorter way of the pointer is a click, which draws nothing
+const SMALL = 60; // px on the screen
 const QUIET = 350; // ms after the last key until the box is sent
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -65,7 +66,8 @@ function sizeWords(box, scale) {
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".viewer");
   const edit = (root.kenpinEdit = root.kenpinEdit || { token: null, box: null, grip: null, fingers: new Map(), timer: 0, near: 8 });
-  if (edit.token !== data.token) {
+  const fresh = edit.token !== data.token;
+  if (fresh) {
     clearTimeout(edit.timer);
     Object.assign(edit, { token: data.token, box: data.box, grip: null, timer: 0 });
   }
@@ -88,8 +90,10 @@ export default function ({ data, parentElement, setStateValue }) {
     node("path", { class: "shade", "fill-rule": "evenodd",
       d: `M0 0H${data.width}V${data.height}H0ZM${x0} ${y0}H${x1}V${y1}H${x0}Z` }, layer);
     haloed("rect", shape, "own", layer);
-    const side = 9 * unit;
+    const side = 8 * unit;
+    const narrow = x1 - x0 < 4 * side, low = y1 - y0 < 4 * side;
     for (const [fx, fy] of [[0, 0], [0.5, 0], [1, 0], [1, 0.5], [1, 1], [0.5, 1], [0, 1], [0, 0.5]]) {
+      if ((fx === 0.5 && narrow) || (fy === 0.5 && low)) continue;
       const x = x0 + fx * (x1 - x0) - side / 2, y = y0 + fy * (y1 - y0) - side / 2;
       node("rect", { class: "handle", x, y, width: side, height: side }, layer);
     }
@@ -213,6 +217,16 @@ export default function ({ data, parentElement, setStateValue }) {
   };
   svg.onblur = () => edit.timer && send();
 
+  // A box that is small on the screen is brought nearer, so that its edges can be taken hold of.
+  function approach() {
+    const [x0, y0, x1, y1] = data.box;
+    const large = Math.max(x1 - x0, y1 - y0), f = kept.frame;
+    if ((large / f.w) * f.shown >= SMALL) return;
+    const w = 5 * large, h = (w * f.h) / f.w;
+    seen.show({ x: (x0 + x1) / 2 - w / 2, y: (y0 + y1) / 2 - h / 2, w, h });
+  }
+
   seen.open();
+  if (fresh && data.box) approach();
   return seen.close;
 }

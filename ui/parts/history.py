@@ -28,7 +28,7 @@ ICONS = {"judgement": "visibility", "ruling": "rule", "verdict": "gavel", "comme
 def show_history(seen: Dossier, t: Texts) -> None:
     """Every entry: who, when, what stood before and what stands since."""
     label = t("review.history", n=len(seen.entries))
-    with st.expander(label, icon=":material/history:", expanded=False):
+    with st.expander(label, icon=":material/history:", expanded=bool(seen.entries)):
         if not seen.entries:
             st.caption(t("review.no_history"))
         for entry in seen.entries:

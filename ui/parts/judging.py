@@ -82,10 +82,15 @@ def _finding(n: int, finding: JudgedFinding, desk: Desk, t: Texts, *, may: bool,
     with st.container(key=f"finding-{n}", gap="xxsmall"):
         colour, icon = BADGES[finding.decision]
         badge = f":{colour}-badge[:material/{icon}: {t('decision.' + finding.decision)}]"
-        st.markdown(f"**{plain(finding.id)}** &nbsp; {kind_words(finding.type, t)} &nbsp; {badge}")
+        open_now = may and desk.editing is None
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            name = f"**{plain(finding.id)}** &nbsp; {kind_words(finding.type, t)} &nbsp; {badge}"
+            st.markdown(name, width="stretch")
+            if open_now:
+                _buttons(finding, desk, t, first=first)
         st.caption(" · ".join(filter(None, _facts(finding, t))))
-        if may and desk.editing is None:
-            _buttons(finding, desk, t, first=first)
+        if open_now:
+            _fields(finding, desk, t)
         told(desk, f"finding {finding.id}")
 
 
@@ -103,19 +108,23 @@ def _facts(finding: JudgedFinding, t: Texts) -> list[str]:
 def _buttons(finding: JudgedFinding, desk: Desk, t: Texts, *, first: bool) -> None:
     """One click each. The first finding that nobody has ruled on answers to the keyboard."""
     name = finding.id
+    if finding.decision != "accepted" and finding.proposed:
+        st.button(t("review.accept"), key=f"accept-{name}", icon=":material/check:", on_click=_accept,
+                  args=(desk, name), type="primary" if finding.decision == "proposed" else "secondary",
+                  shortcut="a" if first else None)
+    st.button(t("review.correct"), key=f"correct-{name}", icon=":material/edit:", on_click=desk.correct,
+              args=(finding,), shortcut="e" if first else None)
+    if finding.decision != "false_alarm":
+        st.button(t("review.false_alarm"), key=f"refute-{name}", icon=":material/block:", on_click=_refute,
+                  args=(desk, name), shortcut="f" if first else None)
+
+
+def _fields(finding: JudgedFinding, desk: Desk, t: Texts) -> None:
+    """What goes with the next click."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        severity_field(desk, f"severity-{name}", finding.severity, t)
-        st.text_input(t("review.why"), key=desk.key(f"why-{name}"), max_chars=MOST_WHY, label_visibility="collapsed",
-                      placeholder=t.raw("review.why_holder"), on_change="ignore", width=170)
-        if finding.decision != "accepted" and finding.proposed:
-            st.button(t("review.accept"), key=f"accept-{name}", icon=":material/check:", on_click=_accept,
-                      args=(desk, name), type="primary" if finding.decision == "proposed" else "secondary",
-                      shortcut="a" if first else None)
-        st.button(t("review.correct"), key=f"correct-{name}", icon=":material/edit:", on_click=desk.correct,
-                  args=(finding,), shortcut="e" if first else None)
-        if finding.decision != "false_alarm":
-            st.button(t("review.false_alarm"), key=f"refute-{name}", icon=":material/block:", on_click=_refute,
-                      args=(desk, name), shortcut="f" if first else None)
+        severity_field(desk, f"severity-{finding.id}", finding.severity, t)
+        st.text_input(t("review.why"), key=desk.key(f"why-{finding.id}"), max_chars=MOST_WHY, on_change="ignore",
+                      label_visibility="collapsed", placeholder=t.raw("review.why_holder"))
 
 
 def _verdict_field(desk: Desk, name: str, verdict: Verdict | None, t: Texts) -> None:

@@ -1,49 +1,52 @@
 """Runs a turn and shows its steps as they happen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.mutable_status_container import StatusContainer
 
 from agent.events import Event, StepDone, StepStarted, TurnEnded
-from agent.inspector import Inspector
+from kenpin.asking import Asking
 from kenpin.contracts.errors import KenpinError
+from kenpin.contracts.people import Actor
 from kenpin.contracts.trace import Trace
-from ui.backend import turn_of
+from ui.backend import services
 from ui.i18n import Texts
 from ui.parts.picture import show_scene
 from ui.parts.steps import show_running, show_step, tool_words
 from ui.state import Session
 
 
-def run_turn(session: Session, inspector: Inspector, trace: Trace, instruction: str | None, t: Texts, *,
+def run_turn(session: Session, actor: Actor, trace: Trace, instruction: str | None, t: Texts, *,
              picture: DeltaGenerator) -> None:
     """Run a new turn, or with no instruction go on with one that was interrupted.
 
-    The page is drawn anew afterwards, from the trace. If the run of this page is cut off (a click elsewhere), the
-    session stays marked as running and the next run goes on from the last step.
+    The page is drawn anew afterwards, from the trace. If the run of this page is cut off (a click elsewhere), it ends
+    with the step that it is in; the session stays marked as running, and the next run goes on from the last step.
     """
     session.running, session.error = True, None
+    asking = services().asking
     try:
         with (st.status(t("live.thinking"), expanded=True) as status,
-              turn_of(trace.id, waiting=lambda: status.update(label=t("live.waiting")))):
+              asking.held(trace.id, waiting=lambda: status.update(label=t("live.waiting"))),
+              closing(_events(asking, actor, trace.id, instruction)) as events):
             status.update(label=t("live.thinking"), expanded=True)
-            events = _events(inspector, trace.id, instruction)
-            _follow(events, lambda: inspector.trace(trace.id), t, status, picture)
+            _follow(events, lambda: asking.trace(actor, trace.id), t, status, picture)
     except KenpinError as exc:
         session.error, session.kept = str(exc), instruction
     session.running = False
 
 
-def _events(inspector: Inspector, inspection: str, instruction: str | None) -> Iterator[Event]:
+def _events(asking: Asking, actor: Actor, inspection: str, instruction: str | None) -> Generator[Event]:
     """End a turn that was cut off before anything else; then run the instruction, unless it was that turn's own."""
     resumed = False
-    for event in inspector.resume(inspection):
+    for event in asking.resume(actor, inspection):
         resumed = True
         yield event
-    if instruction is not None and not (resumed and inspector.trace(inspection).turns[-1].say == instruction):
-        yield from inspector.say(inspection, instruction)
+    if instruction is not None and not (resumed and asking.trace(actor, inspection).turns[-1].say == instruction):
+        yield from asking.say(actor, inspection, instruction)
 
 
 def _follow(events: Iterator[Event], trace: Callable[[], Trace], t: Texts, status: StatusContainer,

@@ -7,6 +7,8 @@ from kenpin.contracts.verdict import Verdict
 from ui.i18n import Texts
 
 SIGNS = {Verdict.OK: "✓", Verdict.NG: "✕", Verdict.UNCERTAIN: "?"}
+WORDS = {Verdict.OK: "verdict.ok", Verdict.NG: "verdict.ng", Verdict.UNCERTAIN: "mark.uncertain"}
+"""Keys of a verdict's word where there is little room."""
 NOTHING = "–"
 
 
@@ -33,7 +35,7 @@ def picture(src: str, alt: str) -> str:
 
 def verdict_mark(verdict: Verdict, t: Texts) -> str:
     """A verdict by colour, sign and word."""
-    return f'<i class="k-v k-{verdict.value}">{SIGNS[verdict]} {escape(t.raw("mark." + verdict.value))}</i>'
+    return f'<i class="k-v k-{verdict.value}">{SIGNS[verdict]} {escape(t.raw(WORDS[verdict]))}</i>'
 
 
 def quiet_mark(text: str) -> str:

@@ -1,6 +1,6 @@
 """The picture panel: what to draw on which upload, and the switch between answer, steps and samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -118,35 +118,46 @@ def _place(trace: Trace, step: Step) -> Box | None:
     return None if (place[2] - place[0] >= image.width and place[3] - place[1] >= image.height) else place
 
 
-def _options(trace: Trace) -> list[Focus]:
-    last = next((turn for turn in reversed(trace.turns) if turn.steps), None)
-    steps: list[Focus] = [s.n for s in last.steps if s.status == "ok" and (s.boxes or _place(trace, s))] if last else []
+def _options(trace: Trace, *, every: bool) -> list[Focus]:
+    stepped = [turn for turn in trace.turns if turn.steps]
+    steps: list[Focus] = [s.n for turn in (stepped if every else stepped[-1:]) for s in turn.steps
+                          if s.status == "ok" and (s.boxes or _place(trace, s))]
     asked = st.session_state.get(focus_key(trace))
     if isinstance(asked, int) and asked not in steps and any(s.n == asked for turn in trace.turns for s in turn.steps):
         # A citation of an earlier turn was clicked.
         steps = sorted([asked, *(n for n in steps if isinstance(n, int))], key=int)
     others: list[Focus] = [i.id for i in trace.images[1:]]
-    return [ANSWER, *steps, *others]
+    return [*steps, *others]
 
 
-def switch(trace: Trace, t: Texts) -> Focus:
-    """Draw the switch between answer, steps and samples, and return what is chosen."""
-    options = _options(trace)
+def switch(trace: Trace, t: Texts, *, heads: Mapping[str, str] | None = None, every: bool = False) -> Focus:
+    """Draw the switch between answer, steps and samples, and return what is chosen.
+
+    Args:
+        trace: What there is to choose from.
+        t: Words.
+        heads: What stands before the steps, as focus and label; the first is chosen until a person chooses. The answer
+            if left out.
+        every: Steps of all turns, not only of the last.
+    """
+    heads = heads or {ANSWER: t("picture.answer")}
+    first = next(iter(heads))
+    options = [*heads, *_options(trace, every=every)]
     if len(options) < 2:
-        return ANSWER
+        return first
     key = focus_key(trace)
     if st.session_state.get(key) not in options:
-        st.session_state[key] = ANSWER
+        st.session_state[key] = first
     names = {i.id: t("picture.reference", n=n) for n, i in enumerate(trace.images[1:], start=1)}
 
     def label(option: Focus) -> str:
-        if option == ANSWER:
-            return t("picture.answer")
+        if option in heads:
+            return heads[str(option)]
         return f"\\[{option}\\]" if isinstance(option, int) else names.get(option, plain(option))
 
     chosen = st.segmented_control(t("picture.switch"), options, format_func=label, key=key,
                                   required=True)
-    return chosen if chosen in options else ANSWER
+    return chosen if chosen in options else first
 
 
 def _draw(image: TraceImage, marks: Sequence[Mark], t: Texts, *, key: str) -> None:

@@ -6,20 +6,23 @@ import streamlit as st
 
 from agent.inspector import MAX_NAME, Photo
 from kenpin.contracts.errors import KenpinError
+from kenpin.contracts.people import Right
+from kenpin.contracts.ports import PictureStore, ProductStore
 from kenpin.contracts.product import Product
 from kenpin.security.uploads import Upload
 from kenpin.session import named, stored
-from ui.backend import installation
+from ui.backend import services
 from ui.i18n import Texts
 from ui.parts.plain import plain
 from ui.parts.uploads import photo, say_error
 from ui.state import Draft
+from ui.who import visitor
 
 
 def choose(draft: Draft, t: Texts, *, key: str) -> None:
     """A field with the registered products; nothing where none is registered."""
     try:
-        names = [product.name for product in installation().products.all()]
+        names = [product.name for product in services().products.all(visitor())]
     except KenpinError as exc:
         say_error(str(exc))
         return
@@ -57,7 +60,11 @@ def product_of(draft: Draft) -> Product | None:
     Raises:
         KenpinError: It is not registered any more, or cannot be read.
     """
-    return named(draft.product, draft.criteria.product if draft.criteria else None, installation().products)
+    return named(draft.product, draft.criteria.product if draft.criteria else None, _shelf()[0])
+
+
+def _shelf() -> tuple[ProductStore, PictureStore]:
+    return services().shelf(visitor())
 
 
 def with_product(draft: Draft) -> tuple[Draft, list[Photo], list[Photo], str | None]:
@@ -66,7 +73,7 @@ def with_product(draft: Draft) -> tuple[Draft, list[Photo], list[Photo], str | N
     Raises:
         KenpinError: As `product_of`; StoreError if a picture of it is missing.
     """
-    known, pictures = product_of(draft), installation().pictures
+    known, pictures = product_of(draft), _shelf()[1]
     golden, good = [photo(p) for p in draft.references], [photo(p) for p in draft.good]
     if known is None:
         return draft, golden, good, draft.criteria.product if draft.criteria else None
@@ -75,13 +82,15 @@ def with_product(draft: Draft) -> tuple[Draft, list[Photo], list[Photo], str | N
 
 
 def register(subject: Upload, draft: Draft, t: Texts, *, key: str) -> None:
-    """Add the picture at hand to a product's good samples."""
+    """Add the picture at hand to a product's good samples; offered to those who may register products."""
+    if Right.PRODUCTS not in visitor().rights:
+        return
     with st.popover(t("product.register"), icon=":material/library_add:", type="tertiary"):
         name = st.text_input(t("product.name"), value=draft.product or "", max_chars=60, key=f"{key}-name")
         if not st.button(t("product.add"), key=f"{key}-add", icon=":material/add:", disabled=not name.strip()):
             return
         try:
-            product = installation().products.add(name, good=[subject])
+            product = services().products.add(visitor(), name, good=[subject])
         except KenpinError as exc:
             say_error(str(exc))
             return

@@ -19,6 +19,8 @@ from ui.parts.viewer import Mark, show
 LOOKS = {"proposed": ("finding", ""), "accepted": ("accepted", "✓"), "corrected": ("corrected", "✎"),
          "false_alarm": ("refuted", "✕"), "missed": ("missed", "+")}
 """Tone and sign of a finding by what was decided: never by colour alone."""
+NOW = "now"
+"""What the picture shows first: the findings as they stand."""
 FIELD = "review-drawing"
 SEVERITIES = tuple(severity.value for severity in Severity)
 MOST_TYPE, MOST_WHY = 80, 400
@@ -36,14 +38,19 @@ def show_reviewed(desk: Desk, seen: Dossier, t: Texts, *, may: bool) -> None:
         _draw(desk, seen, t)
         return
     place = st.container()
-    focus = ANSWER if seen.hidden else switch(trace, t)
+    heads = {NOW: t("review.now"), ANSWER: t("review.proposed")} if _ruled(seen) else {NOW: t("review.now")}
+    focus = NOW if seen.hidden else switch(trace, t, heads=heads, every=True)
     image, marks = scene(trace, focus)
-    if focus == ANSWER:
-        marks = marks_of(seen.decision.findings) or (() if seen.hidden else marks)
+    if focus == NOW:
+        marks = () if seen.hidden else marks_of(seen.decision.findings) or marks
     with place:
         show(image.sha256, size=(image.width, image.height), marks=marks, t=t, key="viewer-review",
              alt=t.raw("picture.alt", width=image.width, height=image.height, n=len(marks)))
         caption(image, trace, t)
+
+
+def _ruled(seen: Dossier) -> bool:
+    return any(finding.decision != "proposed" for finding in seen.decision.findings)
 
 
 def _draw(desk: Desk, seen: Dossier, t: Texts) -> None:

@@ -5,33 +5,36 @@ from pathlib import Path
 
 import streamlit as st
 
-from kenpin.contracts.errors import StoreError
+from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.trace import Trace
-from ui.backend import PLANNERS, installation, trace_of
+from ui.backend import PLANNERS, installation, services
 from ui.go import go
 from ui.i18n import Texts
 from ui.parts.answer import KINDS, LOOKS
 from ui.parts.plain import one_line, plain
+from ui.parts.signin import show_person
 from ui.parts.uploads import forget_files
 from ui.state import Session
+from ui.who import visitor
 
 LOGO = Path(__file__).parents[1] / "logo.svg"
 RECENT = 12
 MORE = 60
 
 
-def show_sidebar(session: Session, t: Texts, *, chat: bool, asks: bool) -> None:
+def show_sidebar(session: Session, t: Texts, actor: Actor, *, chat: bool) -> None:
     """Draw the side of a page.
 
     Args:
         session: Of the browser.
         t: Words.
+        actor: Who is there.
         chat: Whether this is the chat page, which lists earlier inspections; others have lists of their own.
-        asks: Whether the person may begin an inspection.
     """
     st.logo(str(LOGO), size="large")
     with st.sidebar:
-        if asks and st.button(t("side.new"), key="new", icon=":material/add:", type="primary", width="stretch"):
+        if Right.ASK in actor.rights and st.button(t("side.new"), key="new", icon=":material/add:", type="primary",
+                                                   width="stretch"):
             session.prepare()
             forget_files()
             go("chat")
@@ -40,6 +43,7 @@ def show_sidebar(session: Session, t: Texts, *, chat: bool, asks: bool) -> None:
         with st.container(key="side-foot"):
             _language(session, t)
             _planner(session, t)
+            show_person(actor, t)
 
 
 def planner_name(session: Session) -> str:
@@ -66,29 +70,21 @@ def _planner(session: Session, t: Texts) -> None:
 
 
 def _recent(session: Session, t: Texts) -> None:
-    traces = installation().traces
-    ids = list(traces.ids())
-    if not ids:
+    newest, total = services().asking.recent(visitor(), limit=MORE)
+    if not newest:
         return
     st.markdown(f"**{t('side.recent')}**")
     with st.container(key="recent", gap="xxsmall"):
-        for trace_id in ids[:RECENT]:
-            _entry(trace_id, session, t)
-        if len(ids) > RECENT:
-            with st.expander(t("side.more", n=len(ids) - RECENT)):
-                for trace_id in ids[RECENT:MORE]:
-                    _entry(trace_id, session, t)
+        for trace in newest[:RECENT]:
+            _entry(trace, session, t)
+        if total > RECENT:
+            with st.expander(t("side.more", n=total - RECENT)):
+                for trace in newest[RECENT:]:
+                    _entry(trace, session, t)
 
 
-def _entry(trace_id: str, session: Session, t: Texts) -> None:
-    try:
-        trace = installation().traces.load(trace_id)
-        if not trace.turns:
-            # Its first turn was cut off, so only the checkpoint knows what was asked.
-            trace = trace_of(trace_id)
-    except StoreError:
-        return
-    here = trace_id == session.inspection
+def _entry(trace: Trace, session: Session, t: Texts) -> None:
+    trace_id, here = trace.id, trace.id == session.inspection
     said = trace.turns[0].say if trace.turns else t.raw("side.untitled")
     made = trace.created.astimezone()
     when = plain(f"{made:%Y-%m-%d %H:%M} · {trace.planner.backend}")

@@ -79,7 +79,7 @@ def _form(desk: Desk, seen: Dossier, t: Texts) -> None:
                              format_func=lambda m: t("meaning." + m), help=t("review.meaning_help"))
         _proof(desk, "sign-password", t)
         st.form_submit_button(t("review.sign"), key="sign", type="primary", icon=":material/draw:", on_click=_sign,
-                              args=(desk, desk.content))
+                              args=(desk, seen.content_sha256))
 
 
 def _defects(seen: Dossier, t: Texts) -> str:

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from kenpin.contracts.errors import KenpinError, StoreError
+from kenpin.contracts.errors import StoreError
 from kenpin.contracts.trace import Trace, TraceImage, Turn
 from kenpin.reports.making import inspection_report
 from kenpin.security.uploads import Upload
-from ui.backend import inspector, installation, trace_of
+from ui.backend import installation, services
 from ui.i18n import Texts
 from ui.parts.answer import show_answer
 from ui.parts.guide import guide
@@ -28,7 +28,7 @@ def show_conversation(session: Session, t: Texts) -> None:
     """An inspection that has started."""
     assert session.inspection is not None
     try:
-        trace = trace_of(session.inspection)
+        trace = services().asking.trace(visitor(), session.inspection)
     except StoreError as exc:
         session.prepare()
         session.error = str(exc)
@@ -127,13 +127,8 @@ def _run(session: Session, trace: Trace, t: Texts, *, picture: st.delta_generato
         with st.chat_message("user", avatar=USER):
             st.text(instruction)
     _guide(trace, len(trace.turns), follow=True)
-    try:
-        runs = inspector(trace.planner.backend)
-    except KenpinError as exc:
-        session.error, session.kept, session.running = str(exc), instruction, False
-        return
     with st.chat_message("assistant", avatar=ASSISTANT):
-        run_turn(session, runs, trace, instruction, t, picture=picture)
+        run_turn(session, visitor(), trace, instruction, t, picture=picture)
 
 
 def _guide(trace: Trace, turn: int, *, follow: bool) -> None:
@@ -197,7 +192,7 @@ def _leave(session: Session, trace: Trace, *, subject: bool) -> None:
 
 
 def _material_of(trace: Trace) -> Draft:
-    first, known = trace.images[0], {product.name for product in installation().products.all()}
+    first, known = trace.images[0], {product.name for product in services().products.all(visitor())}
     return Draft(subject=_stored(first), references=[_stored(i) for i in trace.images[1:] if i.role == "reference"],
                  mm_per_px=first.mm_per_px, criteria=trace.criteria,
                  product=trace.product if trace.product in known else None, lot=trace.lot, part=trace.part)

@@ -6,14 +6,14 @@ import streamlit as st
 
 from kenpin.contracts.errors import KenpinError
 from kenpin.contracts.people import Actor, Right
-from kenpin.contracts.review import LOCKED, Dossier, State
+from kenpin.contracts.review import LOCKED, Amendment, Dossier, State, VerdictChange
 from kenpin.contracts.trace import Trace, Turn, proposal
-from ui.backend import inspector
 from ui.frame import framed
 from ui.go import go, offered
 from ui.i18n import Texts
 from ui.parts.answer import show_answer, verdict_badge
 from ui.parts.desk import Desk, desk_of, look
+from ui.parts.downloads import show_downloads
 from ui.parts.guide import guide
 from ui.parts.history import show_cases, show_history, show_record
 from ui.parts.judging import show_decisions, show_findings, show_judge
@@ -57,7 +57,7 @@ def _page(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts) -
     with st.container(key="pixels"):
         for sha256 in dict.fromkeys(image.sha256 for image in seen.trace.images):
             load_stored(sha256)
-    _head(seen, t)
+    _head(seen, actor, t)
     trouble = st.empty()
     left, right = st.columns([5, 6], gap="medium")
     with left, st.container(key="picture"):
@@ -85,6 +85,8 @@ def _open(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts, *
     _standing(seen, t)
     answer = proposal(trace)
     if answer is not None:
+        if _changed(seen):
+            st.caption(t("review.proposal"))
         show_answer(answer, t, steps=known, key="proposal", reviewed=True)
     if seen.state is State.OPEN:
         st.warning(t("review.open"), icon=":material/hourglass_empty:")
@@ -106,7 +108,7 @@ def _open(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts, *
     guide(at=None, follow=False, on_step=lambda step: _focus(trace, step))
 
 
-def _head(seen: Dossier, t: Texts) -> None:
+def _head(seen: Dossier, actor: Actor, t: Texts) -> None:
     """Which inspection this is, and where it stands."""
     trace, (colour, icon) = seen.trace, STATES[seen.state]
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
@@ -120,24 +122,33 @@ def _head(seen: Dossier, t: Texts) -> None:
         st.caption(plain(" · ".join(filter(None, (made, asker, trace.id)))), width="stretch")
         planner = f"{t.known('planner', trace.planner.backend)} · {plain(one_line(trace.planner.model, most=40))}"
         st.caption(f":material/memory: {planner}", width="content")
+        if not seen.hidden and seen.state is not State.OPEN:
+            show_downloads(seen, actor, t)
 
 
 def _standing(seen: Dossier, t: Texts) -> None:
     """The verdict as it stands, where a person has changed it or people differ."""
     decision = seen.decision
-    if decision.verdict is not decision.proposed or decision.why:
-        line = f"#### {verdict_badge(decision.verdict, t)}"
-        st.markdown(line, anchors=False)
-        proposed = t("verdict." + decision.proposed.value) if decision.proposed else "–"
-        facts = [t("review.instead_of", verdict=proposed) if decision.verdict is not decision.proposed else "",
-                 plain(decision.why),
-                 f"{t('case.cause')}: {plain(decision.cause)}" if decision.cause else "",
-                 f"{t('case.disposition')}: {plain(decision.disposition)}" if decision.disposition else ""]
-        st.caption(" · ".join(filter(None, facts)))
+    if _changed(seen):
+        with st.container(key=f"answer-{decision.verdict or 'none'}-now", gap="xsmall"):
+            st.markdown(f"#### {verdict_badge(decision.verdict, t)}", anchors=False)
+            by = [entry.by for entry in seen.entries if isinstance(entry.act, VerdictChange)]
+            st.markdown(f"{plain(by[-1] if by else '')}: {plain(decision.why)}")
+            facts = [f"{t('case.cause')}: {plain(decision.cause)}" if decision.cause else "",
+                     f"{t('case.disposition')}: {plain(decision.disposition)}" if decision.disposition else ""]
+            if any(facts):
+                st.caption(" · ".join(filter(None, facts)))
+    opened = [(entry.by, entry.act.why) for entry in seen.entries if isinstance(entry.act, Amendment)]
+    if seen.state is State.AMENDING and opened:
+        st.info(t("review.amending", name=opened[-1][0], why=opened[-1][1]), icon=":material/edit_note:")
     if decision.judgements:
         said = " · ".join(f"{plain(name)} {t('verdict.' + verdict.value)}" for name, verdict in decision.judgements)
         mark = f":orange-badge[:material/compare_arrows: {t('review.disagrees')}] " if decision.disagrees else ""
         st.caption(f"{mark}{t('review.judgements')} {said}")
+
+
+def _changed(seen: Dossier) -> bool:
+    return any(isinstance(entry.act, VerdictChange) for entry in seen.entries)
 
 
 def _asked(turns: Sequence[Turn], t: Texts) -> None:
@@ -180,9 +191,12 @@ def _follow_up(session: Session, desk: Desk, trace: Trace, t: Texts, *,
     text, desk.pending = desk.pending, None
     session.error = session.kept = None
     try:
-        run_turn(session, inspector(trace.planner.backend), trace, text, t, picture=picture)
+        run_turn(session, desk.actor, trace, text, t, picture=picture)
     except KenpinError as exc:
         session.error = str(exc)
+    finally:
+        # A run that a click cut off is no turn of the chat page: the record shows as open, with the way to go on.
+        session.running = False
     if session.error:
         desk.error, desk.place, desk.kept = session.error, "follow-up", text
     session.error = session.kept = None

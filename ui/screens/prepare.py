@@ -7,7 +7,7 @@ import streamlit as st
 from agent.inspector import Material
 from kenpin.contracts.errors import BadInput, KenpinError
 from kenpin.security.uploads import Upload, read_upload
-from ui.backend import inspector, installation
+from ui.backend import installation, services
 from ui.i18n import Texts
 from ui.parts.line import Said, ask_line
 from ui.parts.paste import listen
@@ -18,6 +18,7 @@ from ui.parts.sidebar import planner_name
 from ui.parts.uploads import TYPES, forget_files, photo, read_files, read_limits, say_error
 from ui.parts.viewer import load_pixels, show
 from ui.state import Draft, Session
+from ui.who import visitor
 
 GENERIC = 4
 """Suggestions for a picture that is not a sample: texts `suggest.1` to `suggest.4`."""
@@ -46,7 +47,7 @@ def begin(session: Session, instruction: str) -> None:
             subject=photo(draft.subject), references=golden, mm_per_px=draft.mm_per_px, good=good,
             criteria=whole.criteria, lang=installation().settings.lang, product=product,
             lot=draft.lot, part=draft.part)
-        started = inspector(planner_name(session)).start(material)
+        started = services().asking.start(visitor(), material, planner=planner_name(session))
     except KenpinError as exc:
         session.error, session.kept = str(exc), instruction
         return

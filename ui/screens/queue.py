@@ -15,6 +15,7 @@ from ui.i18n import Texts
 from ui.parts.empty import head, nothing
 from ui.parts.filters import choice, clear, filters, moved
 from ui.parts.markup import (
+    WORDS,
     capital,
     light,
     picture,
@@ -70,7 +71,7 @@ def _filters(actor: Actor, params: Mapping[str, str], t: Texts) -> None:
         choice("state", t("queue.state"), STATES, t("queue.state_needed"), t, lambda s: capital(t.raw(f"state.{s}")))
         choice("product", t("queue.product"), there.products, t("filter.any"), t)
         choice("lot", t("queue.lot"), there.lots, t("filter.any"), t)
-        choice("verdict", t("queue.verdict"), tuple(Verdict), t("filter.any"), t, lambda v: t.raw(f"mark.{v}"))
+        choice("verdict", t("queue.verdict"), tuple(Verdict), t("filter.any"), t, lambda v: t.raw(WORDS[Verdict(v)]))
         choice("planner", t("queue.planner"), there.planners, t("filter.any"), t, lambda p: t.raw_known("planner", p))
         choice("asker", t("queue.asker"), there.askers, t("filter.any"), t)
         choice("age", t("queue.age"), tuple(AGES), t("filter.any"), t, lambda a: t.raw(AGES[a]))

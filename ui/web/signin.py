@@ -1,7 +1,5 @@
 """Signing in and out: plain forms of our own, which need no script and no session of Streamlit."""
 
-import hashlib
-import hmac
 import secrets
 import time
 from collections import OrderedDict, deque
@@ -16,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from kenpin.contracts.errors import KenpinError, SignInRefused
+from kenpin.security.forms import form_token, same
 from kenpin.security.people import People
 from ui.i18n import LANGUAGES, Language, Texts, texts_of
 from ui.web.doors import COOKIE, NEXT, SIGN_IN, again, came_from, give_session, live, local
@@ -76,7 +75,7 @@ class SignIn:
         form = await request.form(max_files=0, max_fields=8)
         name, password, token, wanted = (str(form.get(key) or "") for key in ("name", "password", "form", "next"))
         wanted = local(wanted) or "/"
-        if not hmac.compare_digest(token.encode(), request.cookies.get(FORM, "").encode()) or not token:
+        if not same(token, request.cookies.get(FORM, "")):
             return await to_thread.run_sync(self._form, request, wanted, "signin.stale", 403)
         if not self._turnstile.passes(request.client.host if request.client else ""):
             return await to_thread.run_sync(self._form, request, wanted, "signin.slow", 429)
@@ -97,7 +96,7 @@ class SignIn:
         """End the session, here and at the provider."""
         form = await request.form(max_files=0, max_fields=8)
         token = request.cookies.get(COOKIE, "")
-        if token and not hmac.compare_digest(str(form.get("form") or "").encode(), form_token(token).encode()):
+        if token and not same(str(form.get("form") or ""), form_token(token)):
             return RedirectResponse("/", status_code=303)
         await to_thread.run_sync(self._people().sign_out, token)
         after = self._provider.sign_out_path(request) if self._provider else None
@@ -130,7 +129,9 @@ class SignIn:
         return answer
 
     def _page(self, t: Texts, token: str, wanted: str, *, wrong: str | None, accounts: bool) -> str:
-        plain = {key: escape(t.raw(f"signin.{key}")) for key in ("title", "name", "password", "enter", "lead")}
+        texts = {"title": t.raw("signin.title"), "lead": t.raw("signin.lead"), "name": t.raw("signin.name"),
+                 "password": t.raw("signin.password"), "enter": t.raw("signin.enter")}
+        plain = {key: escape(text) for key, text in texts.items()}
         other = ""
         if self._provider:
             words = escape(t.raw("signin.elsewhere", provider=self._provider.label))
@@ -139,11 +140,6 @@ class SignIn:
         if not accounts:
             notes += f'<p class="hint">{escape(t.raw("signin.no_accounts"))}</p>'
         return PAGE.substitute(plain, lang=t.lang, form=escape(token), next=escape(wanted), other=other, notes=notes)
-
-
-def form_token(session: str) -> str:
-    """What a form that belongs to a session carries: derived from it, so that no other site can know it."""
-    return hmac.new(session.encode(), b"kenpin form", hashlib.sha256).hexdigest()
 
 
 def _quoted(path: str) -> str:

@@ -1,0 +1,60 @@
+"""Everything that a person can do, each action with the actor first. Pages and commands call these and no store."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from kenpin.asking import Asking
+from kenpin.case_service import CaseService
+from kenpin.contracts.people import Actor, Right
+from kenpin.contracts.ports import PictureStore, ProductStore
+from kenpin.product_service import ProductService
+from kenpin.review.service import Reviews
+from kenpin.security.audit_desk import AuditDesk
+from kenpin.security.people import People
+from kenpin.wiring import Kenpin
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services of one installation, each made when it is first asked for."""
+
+    kenpin: Kenpin
+
+    @cached_property
+    def asking(self) -> Asking:
+        """Start inspections, say something, read traces."""
+        return Asking(self.kenpin)
+
+    @cached_property
+    def cases(self) -> CaseService:
+        """Past cases."""
+        return CaseService(self.kenpin)
+
+    @cached_property
+    def products(self) -> ProductService:
+        """Registered products."""
+        return ProductService(self.kenpin)
+
+    def shelf(self, actor: Actor) -> tuple[ProductStore, PictureStore]:
+        """Registered products and their pictures, to read material from.
+
+        Raises:
+            NotAllowed: The actor may not read products.
+        """
+        self.kenpin.people.check(actor, Right.READ)
+        return self.kenpin.products, self.kenpin.pictures
+
+    @property
+    def reviews(self) -> Reviews:
+        """The queue, decisions and signatures."""
+        return self.kenpin.reviews
+
+    @property
+    def people(self) -> People:
+        """Accounts and sessions."""
+        return self.kenpin.people
+
+    @cached_property
+    def audit(self) -> AuditDesk:
+        """The audit log."""
+        return AuditDesk(self.kenpin.people, self.kenpin.audit)

@@ -1,0 +1,38 @@
+"""Reports of one inspection to take away. Each is made when it is asked for, and that it was made is on record."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from kenpin.contracts.people import Actor
+from kenpin.contracts.review import Dossier
+from kenpin.contracts.verdict import Verdict
+from kenpin.reports import MIME, Kind
+from kenpin.reports.making import eightd_sheet, inspection_report
+from ui.backend import installation
+from ui.i18n import Texts
+
+KINDS: tuple[Kind, ...] = ("html", "pdf", "csv")
+
+
+def show_downloads(seen: Dossier, actor: Actor, t: Texts) -> None:
+    """A menu with the report as a page and as PDF, its results as CSV, and for an ng the 8D starting sheet."""
+    trace = seen.trace.id
+    with st.popover(t("review.report"), icon=":material/description:", type="tertiary"):
+        for kind in KINDS:
+            _button(kind, f"{trace}.{kind}", f"{t('review.report')} ({kind.upper()})", _report(actor, trace, kind, t))
+        if seen.decision.verdict is Verdict.NG:
+            _button("pdf", f"{trace}-8d.pdf", t("review.eightd"), _eightd(actor, trace, t))
+
+
+def _button(kind: str, name: str, label: str, make: Callable[[], bytes]) -> None:
+    st.download_button(label, data=make, file_name=name, mime=MIME[kind], key=f"download-{name}", width="stretch",
+                       on_click="ignore", icon=":material/download:")
+
+
+def _report(actor: Actor, inspection: str, kind: Kind, t: Texts) -> Callable[[], bytes]:
+    return lambda: inspection_report(installation(), actor, inspection, kind=kind, lang=t.lang)
+
+
+def _eightd(actor: Actor, inspection: str, t: Texts) -> Callable[[], bytes]:
+    return lambda: eightd_sheet(installation(), actor, inspection, kind="pdf", lang=t.lang)
