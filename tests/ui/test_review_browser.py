@@ -1,7 +1,6 @@
 """Once through in a real browser, with the real server, planner and tools: sign in, ask, correct a box, sign, find the
 case, verify the chain. And every page in both languages, wide and narrow: nothing from another host, nothing cut off."""
 
-import json
 import shutil
 import socket
 import subprocess
@@ -14,10 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from kenpin.config import Settings
-from kenpin.contracts.audit import AuditHead
 from kenpin.contracts.people import Actor, Role
-from kenpin.contracts.review import State
-from kenpin.contracts.verdict import Verdict
 from kenpin.launch import ROOT, command, environment
 from kenpin.wiring import Kenpin, open_kenpin
 
