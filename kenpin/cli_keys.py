@@ -68,9 +68,11 @@ def seal() -> None:
 
     kenpin, actor = installation(), console_actor()
     kenpin.people.check(actor, Right.KEYS)
-    pictures, checkpoints = kenpin.seal_plain()
+    pictures, checkpoints, wrong = kenpin.seal_plain()
     if pictures or checkpoints:
         with kenpin.database.write() as connection:
             kenpin.audit.append(connection, actor=actor.name, action="keys.sealed_plain", subject="keys",
                                 pictures=pictures, checkpoints=checkpoints)
     typer.echo(f"{pictures} pictures and {checkpoints} checkpoints sealed")
+    for line in wrong:
+        typer.echo(f"left as it is: {line}")
