@@ -32,7 +32,7 @@ HASH = re.compile(r"[0-9a-f]{64}")
 SHAPES = frozenset({"outline"})
 """Parts of a result whose numbers nobody would claim and which hold so many that anything would be supported."""
 MOST_COUNTED = 50
-TOLD = frozenset({"product", "cause", "disposition", "note", "lot", "signed_by", "source"})
+TOLD = frozenset({"product", "cause", "disposition", "note", "lot", "signed_by", "signed_on", "source"})
 """What somebody wrote down about a past case."""
 
 

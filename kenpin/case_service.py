@@ -1,8 +1,10 @@
 """Past cases as a service: what `CaseDesk` shows, and taking cases in."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from kenpin.cases.desk import CaseDesk
+from kenpin.cases.importing import Plan, carry_out, plan_import
 from kenpin.cases.portable import add_picture, export_cases, import_cases
 from kenpin.contracts.case import Case
 from kenpin.contracts.people import Actor, Right
@@ -49,6 +51,40 @@ class CaseService(CaseDesk):
         number = import_cases(folder, self._cases(), self._kenpin.pictures)
         self._note(actor, "cases.imported", "cases", count=number)
         return number
+
+    def plan(self, actor: Actor, data: bytes, folder: Path, *, name: str, columns: Mapping[str, str] | None = None,
+             encoding: str | None = None) -> Plan:
+        """Check a list of cases with its pictures, and say what an import would do; see `plan_import`.
+
+        Raises:
+            NotAllowed: As `add`.
+            FileRefused: The list or the folder cannot be read as such.
+        """
+        self._guard.check(actor, Right.CASES)
+        return plan_import(data, folder, name=name, by=actor.name, columns=columns, encoding=encoding)
+
+    def take_in_list(self, actor: Actor, plan: Plan, *, skip_bad: bool = False) -> int:
+        """Carry out a plan, and return how many cases were added.
+
+        Raises:
+            NotAllowed: As `add`.
+            FileRefused: There are bad lines and they are not to be skipped; nothing was added.
+        """
+        self._guard.check(actor, Right.CASES)
+        number = carry_out(plan, self._cases(), self._kenpin.pictures, skip_bad=skip_bad)
+        self._note(actor, "cases.imported", "cases", count=number, skipped=len(plan.bad), list=plan.sha256)
+        return number
+
+    def settle(self, actor: Actor) -> int:
+        """Carry over what signatures and revocations still owe the case base, and return how much it was.
+
+        Raises:
+            NotAllowed: The actor may not read cases.
+            StoreError: Some of it cannot be carried over.
+        """
+        self._guard.check(actor, Right.READ)
+        settler = self._kenpin.settler
+        return settler.settle()
 
     def rebuild(self, actor: Actor) -> int:
         """Describe every case anew, and return how many.

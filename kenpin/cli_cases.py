@@ -1,4 +1,4 @@
-"""`kenpin cases`: list, search, add, export, rebuild."""
+"""`kenpin cases`: list, search, add, import, export, settle, rebuild."""
 
 import json
 import sys
@@ -96,6 +96,55 @@ def _box(text: str | None) -> tuple[int, int, int, int] | None:
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"box {text!r}: expected X0,Y0,X1,Y1 in pixels, X0 < X1 and Y0 < Y1") from None
     return x0, y0, x1, y1
+
+
+@cases_app.command("import")
+def cases_import(
+    listed: Annotated[Path, typer.Argument(metavar="LIST.csv", help="A list with headings, English or Japanese.")],
+    folder: Annotated[Path, typer.Argument(help="The folder with its pictures.")],
+    map_: Annotated[list[str] | None, typer.Option("--map", metavar="COLUMN=FIELD", help="What a column says.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line and add nothing.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Add the good lines where some are bad.")] = False,
+    encoding: Annotated[str | None, typer.Option(help="Of the list, where it is not found out.")] = None,
+) -> None:
+    """Take in an existing list of cases; nothing is added unless every line is good."""
+    from kenpin.contracts.errors import FileRefused
+
+    pairs = [pair.rpartition("=") for pair in map_ or ()]
+    if any(not column or not field for column, _, field in pairs):
+        raise typer.BadParameter("--map: expected COLUMN=FIELD, such as --map 'Fehlerbild=picture'")
+    try:
+        data = listed.read_bytes()
+    except OSError as exc:
+        raise FileRefused(f"{listed}: cannot be read ({exc.strerror or exc})") from None
+    desk, actor = services().cases, console_actor()
+    plan = desk.plan(actor, data, folder, name=listed.name, encoding=encoding,
+                     columns={column: field for column, _, field in pairs})
+    for line in _import_notes(plan):
+        console(err=True).print(line, markup=False, soft_wrap=True)
+    if dry_run:
+        console().print(f"{len(plan.cases)} cases would be added, {len(plan.bad)} lines cannot be; nothing was changed")
+        return
+    console().print(f"{desk.take_in_list(actor, plan, skip_bad=skip_bad)} cases imported, not signed")
+
+
+def _import_notes(plan: Any) -> list[str]:
+    """What somebody has to know about a list before it is taken in, a line each."""
+    notes = [f"line {bad.line}: {bad.reason}" for bad in plan.bad]
+    notes += [f"line {line} says the case of line {before} again; the later one counts"
+              for line, before in plan.replaced]
+    if plan.unused:
+        notes.append(f"columns that are not used: {', '.join(plan.unused)}")
+    if plan.kept_types:
+        notes.append(f"types kept in the words of the list: {', '.join(plan.kept_types)}")
+    return notes
+
+
+@cases_app.command("settle")
+def cases_settle() -> None:
+    """Carry over what signatures and revocations still owe the case base."""
+    number = services().cases.settle(console_actor())
+    console().print(f"{number} changes carried over")
 
 
 @cases_app.command("rebuild")

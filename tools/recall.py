@@ -68,6 +68,14 @@ class PastCase(ToolResult):
     date: str | None
     lot: str | None
     signed_by: str | None
+    """Who signed the inspection that the case stands on; what somebody wrote, unless `origin` is `signed`."""
+    signed_on: str | None
+    """Day of that signature, YYYY-MM-DD, UTC."""
+    origin: str
+    """`signed`, `imported`, `example` (comes with Kenpin) or `entered`: only a signed one stands on a signature."""
+    inspection: str | None
+    """The signed inspection that the case was made from."""
+    severity: str | None
     likeness: float
     """0 to 1."""
     likeness_words: str
@@ -194,6 +202,8 @@ def _past(hit: CaseHit) -> PastCase:
     return PastCase(
         case_id=case.id, product=case.product, defect_type=case.defect_type, cause=case.cause,
         disposition=case.disposition, note=case.note, date=case.date, lot=case.lot, signed_by=case.signed_by,
+        signed_on=case.signed_at[:10] if case.signed_at else None, origin=case.origin, inspection=case.inspection,
+        severity=case.severity,
         likeness=hit.likeness, likeness_words=in_words(hit.likeness), by=hit.by, picture=case.picture, box=case.box,
         source=case.source)
 
@@ -219,4 +229,4 @@ TOOL = Tool(
     description=("Looks up past defect cases like a finding (`of`), a region (`box`, `point`), or words, with their "
                  "cause and disposition; filters by product, defect type and disposition. Use it when asked whether "
                  "this was seen before, what caused it, or what was done. A past case is no evidence for the verdict."),
-    args=RecallArgs, run=run, version="2")
+    args=RecallArgs, run=run, version="3")

@@ -66,4 +66,4 @@ def head_of(record: Mapping[str, Any]) -> CaseHead:
         return Reader(None).case(record).head
     return CaseHead(id=record["case"], product=record["product"], defect_type=record["defect_type"],
                     disposition=record["disposition"], part=record["part"] or None, date=record["date"] or None,
-                    origin=record["origin"], signed=record["signed"])
+                    origin=record["origin"])

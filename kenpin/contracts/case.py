@@ -60,8 +60,8 @@ class Case(BaseModel):
 
     @property
     def signed(self) -> bool:
-        """Whether somebody's name stands under it."""
-        return self.signed_by is not None
+        """Whether it stands on a signature of an inspection; `signed_by` alone is only what somebody wrote."""
+        return self.origin == "signed"
 
     @property
     def head(self) -> "CaseHead":
@@ -81,8 +81,11 @@ class CaseHead(BaseModel):
     part: str | None = None
     date: str | None = None
     origin: Origin = "entered"
-    signed: bool = False
-    """Whether somebody's name stands under it."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether it stands on a signature of an inspection."""
+        return self.origin == "signed"
 
 
 class CaseQuery(BaseModel):

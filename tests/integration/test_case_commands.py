@@ -50,3 +50,24 @@ def test_cases_of_an_earlier_kenpin_are_described_anew(kenpin: Kenpin, tmp_path:
     assert json.loads(kenpin("cases", "search", "crack", "--k", "1", "--json").out)[0]["defect_type"] == "crack"
     assert json.loads(kenpin("cases", "list", "--json").out) == before
     assert f"{len(before)} cases described anew" in kenpin("cases", "rebuild").out
+
+
+def test_a_list_is_checked_and_then_taken_in(kenpin: Kenpin, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((60, 80, 3), 90, np.uint8))
+    listed = tmp_path / "事例.csv"
+    text = "製品,欠陥種別,原因,処置,画像\n筐体,打痕,落下,廃棄,a.png\n筐体,割れ,落下,廃棄,b.png\n"
+    listed.write_bytes(text.encode("cp932"))
+    asked = ("cases", "import", listed, tmp_path)
+
+    ran = kenpin(*asked)
+    assert ran.code == 2 and ran.out == "" and "nothing was added" in ran.err
+    assert "line 3: b.png: there is no such file" in ran.err and "Traceback" not in ran.err
+    ran = kenpin(*asked, "--dry-run")
+    assert ran.code == 0 and "1 cases would be added, 1 lines cannot be" in ran.out
+    assert not any(one["origin"] == "imported" for one in json.loads(kenpin("cases", "list", "--json").out))
+    assert kenpin(*asked, "--map", "nothing").code == 2
+    ran = kenpin(*asked, "--skip-bad")
+    assert (ran.code, ran.out) == (0, "1 cases imported, not signed\n")
+    (hit,) = json.loads(kenpin("cases", "search", "落下", "--product", "筐体", "--json").out)
+    assert (hit["defect_type"], hit["origin"], hit["signed_by"]) == ("dent", "imported", None)
+    assert kenpin("cases", "settle").out == "0 changes carried over\n"

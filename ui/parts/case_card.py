@@ -12,6 +12,7 @@ from ui.go import go, offered
 from ui.i18n import Texts
 from ui.parts.markup import NOTHING, capital, light, picture, piece, quiet_mark, strong
 from ui.parts.plain import one_line, plain
+from ui.parts.results import signed_words
 from ui.parts.thumbs import CARD, small
 from ui.parts.uploads import say_error
 from ui.parts.viewer import Mark, load_stored, show
@@ -27,7 +28,7 @@ MOST = 220
 def card(case: Case, likeness: float | None, t: Texts) -> str:
     """HTML of a card."""
     kind = capital(t.raw_known("kind", case.defect_type))
-    signed = t.raw("case.signed", by=one_line(case.signed_by, most=60)) if case.signed_by else t.raw("case.unsigned")
+    signed = _signed(case, t)
     lot = t.raw("queue.lot_of", lot=case.lot) if case.lot else None
     alike = quiet_mark(f"{alike_words(likeness, t)} · {likeness:.2f}") if likeness is not None else ""
     return piece(
@@ -38,6 +39,11 @@ def card(case: Case, likeness: float | None, t: Texts) -> str:
               piece("done", *_field(t.raw("case.disposition"), case.disposition)),
               piece("foot", light(capital(signed), case.date), light(one_line(case.source, most=MOST)))),
     )
+
+
+def _signed(case: Case, t: Texts) -> str:
+    by = one_line(case.signed_by, most=60) if case.signed_by else None
+    return signed_words({"signed_by": by, "signed_on": (case.signed_at or "")[:10], "origin": case.origin}, t.raw)
 
 
 def alike_words(likeness: float, t: Texts) -> str:
@@ -82,7 +88,7 @@ def _facts(case: Case, t: Texts) -> list[str]:
         ("cases.type", capital(t.raw_known("kind", case.defect_type))), ("cases.product", case.product),
         ("queue.lot", case.lot), ("cases.part", case.part), ("case.cause", case.cause),
         ("case.disposition", case.disposition), ("case.note", case.note), ("case.date", case.date),
-        ("cases.signer", case.signed_by or capital(t.raw("case.unsigned"))), ("cases.source", case.source),
+        ("cases.signer", capital(_signed(case, t))), ("cases.source", case.source),
     )
     return [f":gray[:small[{capital(t(word))}]]  \n{plain(value)}" for word, value in known if value]
 

@@ -173,9 +173,23 @@ LEVELS = ("very alike", "alike", "somewhat alike", "remotely alike")
 """How the tool says likeness; `remotely alike` only stands in older traces."""
 
 
+def signed_words(hit: Mapping[str, Any], say: Callable[..., str]) -> str:
+    """Who signed a past case, or that it is none that was signed. Traces before `origin` name the signer only.
+
+    `say` is the page's `Texts`, or its `raw` where the words are escaped later.
+    """
+    by, origin = hit.get("signed_by"), str(hit.get("origin") or ("signed" if hit.get("signed_by") else "entered"))
+    if origin == "signed" and by:
+        on = hit.get("signed_on")
+        return say("case.signed_on", by=str(by), on=str(on)) if on else say("case.signed", by=str(by))
+    if origin in ("example", "imported"):
+        return say(f"case.{origin}")
+    return say("case.said_signed", by=str(by)) if by else say("case.unsigned")
+
+
 def case_lines(hit: Mapping[str, Any], t: Texts) -> tuple[str, str]:
     """A past case: what it is and how alike, and what is known of it. Its text is data."""
-    signed = t("case.signed", by=str(hit["signed_by"])) if hit.get("signed_by") else t("case.unsigned")
+    signed = signed_words(hit, t)
     level = str(hit.get("likeness_words") or "")
     alike = t(f"case.{level.replace(' ', '_')}") if level in LEVELS else level
     name = plain(one_line(str(hit.get("case_id", ""))))
