@@ -14,7 +14,6 @@ from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.review import LOCKED, State
 from kenpin.contracts.trace import PlannerInfo, Trace, as_of, trace_sha256
 from kenpin.database.tables import inspections
-from kenpin.holding import Holds
 from kenpin.material import material_of
 from kenpin.wiring import Kenpin
 
@@ -33,7 +32,7 @@ class Asking:
 
     def __init__(self, kenpin: Kenpin) -> None:
         self._kenpin = kenpin
-        self._holds = Holds(kenpin.home / "turns.lock")
+        self._holds = kenpin.holds
         self._inspectors: dict[str, Inspector] = {}
         self._lock = Lock()
 

@@ -8,6 +8,7 @@ from kenpin.case_service import CaseService
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.ports import PictureStore, ProductStore
 from kenpin.product_service import ProductService
+from kenpin.retention_service import Retention
 from kenpin.review.service import Reviews
 from kenpin.security.audit_desk import AuditDesk
 from kenpin.security.people import People
@@ -53,6 +54,11 @@ class Services:
     def people(self) -> People:
         """Accounts and sessions."""
         return self.kenpin.people
+
+    @cached_property
+    def retention(self) -> Retention:
+        """Deletion by rule."""
+        return Retention(self.kenpin)
 
     @cached_property
     def audit(self) -> AuditDesk:

@@ -19,6 +19,7 @@ from kenpin.contracts.errors import FileRefused, KenpinError, StoreError
 from kenpin.contracts.ports import Embedder
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database, open_database
+from kenpin.holding import Holds
 from kenpin.products.store import FileProducts
 from kenpin.review.book import Book
 from kenpin.review.service import Reviews
@@ -33,6 +34,8 @@ from kenpin.traces.records import DatabaseTraces
 from kenpin.traces.takein import take_in
 
 if TYPE_CHECKING:
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
     from kenpin.cases.chroma import ChromaCases
 
 OWN = "kenpin-"
@@ -187,18 +190,25 @@ class Kenpin:
 
     def inspector(self, planner: str | None = None) -> Inspector:
         """An inspector with the named planner, or the one of the settings."""
-        from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
-        from langgraph.checkpoint.sqlite import SqliteSaver
-
         from tools.catalog import CATALOG, OFFERED
 
         # The planner first: a server that does not answer is said before anything is opened or made.
         built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
-        sealing = EncryptedSerializer(CheckpointCipher(self.vault))
-        checkpointer = SqliteSaver(self._checkpoints(), serde=sealing)
-        return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=checkpointer)
+        return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=self.checkpointer())
+
+    def checkpointer(self) -> "SqliteSaver":
+        """Where the loop keeps its steps, sealed."""
+        from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
+        from langgraph.checkpoint.sqlite import SqliteSaver
+
+        return SqliteSaver(self._checkpoints(), serde=EncryptedSerializer(CheckpointCipher(self.vault)))
+
+    @cached_property
+    def holds(self) -> Holds:
+        """Locks of inspections whose turns run."""
+        return Holds(self.home / "turns.lock")
 
     @cached_property
     def home(self) -> Path:

@@ -31,8 +31,8 @@ def visitor() -> Actor:
 
 def token() -> str | None:
     """The session token that the browser sent when this page was opened."""
-    found: str | None = st.context.cookies.get(COOKIE)
-    return found
+    found = st.context.cookies.get(COOKIE)
+    return found if isinstance(found, str) else None
 
 
 def _known_or_stop() -> Actor:

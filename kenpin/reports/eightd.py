@@ -6,7 +6,7 @@ Source: the eight disciplines (Ford Global 8D, VDA "8D problem solving in 8 disc
 from collections.abc import Sequence
 
 from kenpin.contracts.errors import BadInput
-from kenpin.contracts.trace import Measure, Turn, proposal
+from kenpin.contracts.trace import proposal
 from kenpin.contracts.verdict import Verdict
 from kenpin.reports.blocks import Blank, Block, Cell, Document, Heading, Line, Pairs, Table, Text, Ticks, cell
 from kenpin.reports.facts import Relative, ReportFacts, cited_cases
@@ -92,7 +92,7 @@ def _problem(facts: ReportFacts, relatives: Sequence[Relative], t: Words) -> lis
     rule = f"{t('rule')}: {answer.rule}" if answer and answer.rule else None
     where = [f"{f.id}: {list(f.box)} px" for f in found if f.real]
     lot = t("8d.2.lotng", ng=ng, all=1 + len(known)) if trace.lot else t("8d.2.nolot")
-    sizes = [_size(m, t) for turn in _judged(trace.turns) for m in turn]
+    sizes = [t.sized(m, t.name(m.quantity)) for turn in trace.turns if turn.answer for m in turn.answer.measures]
     rows: tuple[tuple[Cell, ...], ...] = (
         (cell(t("8d.2.what")), cell(*(v for v in (trace.product, trace.lot, trace.part) if v)), EMPTY, EMPTY),
         (cell(t("8d.2.defect")), cell(*(_defect(f.type, f.id, f.severity, t) for f in found if f.real)),
@@ -162,15 +162,6 @@ def _rest(t: Words) -> list[Block]:
 
 def _form(head: tuple[str, ...], widths: tuple[float, ...], rows: int) -> Table:
     return Table(head=head, rows=((EMPTY,) * len(head),) * rows, widths=widths, form=True)
-
-
-def _judged(turns: Sequence[Turn]) -> list[tuple[Measure, ...]]:
-    return [turn.answer.measures for turn in turns if turn.answer]
-
-
-def _size(measure: Measure, t: Words) -> str:
-    margin = f" ± {measure.uncertainty:.2g}" if measure.uncertainty else ""
-    return f"{measure.of or ''} {t.name(measure.quantity)} {measure.value:.5g}{margin} {t.unit(measure.unit)}".strip()
 
 
 def _defect(kind: str, key: str, severity: str | None, t: Words) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.wording import language
 from kenpin.contracts.audit import AuditHead
@@ -18,7 +18,6 @@ from kenpin.reports.blocks import Shown
 from kenpin.reports.drawing import LONG_SIDE, marked, stored
 from kenpin.reports.words import Lang
 from kenpin.review.folding import decided, standing, state_of
-from tools.recall import PastCase
 
 Detail = Literal["full", "small", "none"]
 """Pictures of a report: with all evidence; one small one, for a lot; none, for a table."""
@@ -97,12 +96,28 @@ class Relative:
     hidden: bool = False
 
 
+class CitedCase(BaseModel):
+    """A past case as a step told of it. Older traces may say less, and newer ones more."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    case_id: str = "?"
+    product: str | None = None
+    lot: str | None = None
+    date: str | None = None
+    defect_type: str = ""
+    cause: str = ""
+    disposition: str = ""
+    signed_by: str | None = None
+    likeness: float = 0.0
+
+
 @dataclass(frozen=True)
 class Cited:
     """A past case that a step brought up."""
 
     step: int
-    case: PastCase
+    case: CitedCase
 
 
 def trace_facts(trace: Trace, pictures: PictureStore, *, at: datetime | None = None) -> ReportFacts:
@@ -154,15 +169,14 @@ def steps_of(trace: Trace) -> Iterator[Step]:
         yield from turn.steps
 
 
-def _hits(step: Step) -> Iterator[PastCase]:
+def _hits(step: Step) -> Iterator[CitedCase]:
     hits: Any = step.result.get("hits") if step.tool == "recall" and step.status == "ok" else None
-    known = set(PastCase.model_fields)
     for hit in hits if isinstance(hits, list | tuple) else ():
         try:
-            # A later Kenpin may say more of a case; what this one knows is shown.
-            yield PastCase.model_validate({key: value for key, value in dict(hit).items() if key in known})
-        except (ValidationError, TypeError, ValueError):
-            continue
+            yield CitedCase.model_validate(hit)
+        except ValidationError:
+            # What cannot be read is still named: that a case was cited is part of the record.
+            yield CitedCase(case_id=str(hit.get("case_id", "?")) if isinstance(hit, dict) else "?")
 
 
 def _facts(

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-from kenpin.contracts.trace import Measure, proposal
+from kenpin.contracts.trace import proposal
 from kenpin.reports.facts import ReportFacts
 from kenpin.reports.words import Words
 
@@ -50,14 +50,9 @@ def _row(facts: ReportFacts) -> Iterable[str]:
     yield str(len(d.findings) - len(real))
     yield str(sum(f.decision == "missed" for f in d.findings))
     yield "; ".join(f"{f.id} {f.type}" for f in real)
-    yield "; ".join(_measure(m, t) for turn in trace.turns if turn.answer for m in turn.answer.measures)
+    yield "; ".join(t.sized(m, m.quantity) for turn in trace.turns if turn.answer for m in turn.answer.measures)
     yield from (d.cause, d.disposition)
     yield "; ".join(s.signature.printed_name for s in facts.signatures)
     yield "; ".join(s.at.astimezone(facts.at.tzinfo).isoformat(timespec="seconds") for s in facts.signatures)
     yield "; ".join(s.signature.meaning.value for s in facts.signatures)
     yield from (facts.content_sha256 or "", facts.trace_sha256)
-
-
-def _measure(measure: Measure, t: Words) -> str:
-    margin = f" ± {measure.uncertainty:.2g}" if measure.uncertainty else ""
-    return f"{measure.of or ''} {measure.quantity} {measure.value:.5g}{margin} {t.unit(measure.unit)}".strip()

@@ -31,15 +31,10 @@ def turns(facts: ReportFacts, t: Words, *, short: bool = False) -> list[Block]:
 
 def measures_table(measures: Sequence[Measure], t: Words) -> Table:
     """Measures with their uncertainty."""
+    amounts = [(m, *t.amount(m)) for m in measures]
     rows = tuple(
-        (
-            cell(t.name(m.quantity)),
-            cell(f"{m.value:.5g} {t.unit(m.unit)}".strip()),
-            cell(f"± {m.uncertainty:.2g} {t.unit(m.unit)}".strip() if m.uncertainty else "–"),
-            cell(m.of or "–"),
-            cell(f"[{m.step}]"),
-        )
-        for m in measures
+        (cell(t.name(m.quantity)), cell(value), cell(margin or "–"), cell(m.of or "–"), cell(f"[{m.step}]"))
+        for m, value, margin in amounts
     )
     head = (t("m.quantity"), t("m.value"), t("m.uncertainty"), t("m.of"), t("m.step"))
     return Table(head=head, rows=rows, widths=(0.32, 0.22, 0.22, 0.12, 0.12))

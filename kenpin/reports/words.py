@@ -1,5 +1,6 @@
 """The words of reports, in English and Japanese."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -10,6 +11,7 @@ from typing import Literal
 import yaml
 
 from agent.prompting import word
+from kenpin.contracts.trace import Measure
 from kenpin.contracts.verdict import Criterion, Verdict
 from kenpin.reports.blocks import Line, Tone
 
@@ -62,6 +64,22 @@ class Words:
     def limit(self, limit: Criterion) -> str:
         """An acceptance limit with its revision."""
         return f"{limit.name} ({self('revision', revision=limit.revision)})" if limit.revision else limit.name
+
+    def amount(self, measure: Measure) -> tuple[str, str]:
+        """Value and uncertainty of a measure, with the unit; the uncertainty is empty where there is none.
+
+        Source: GUM (JCGM 100:2008) 7.2.6: uncertainty with two digits, value to the same place.
+        """
+        unit, margin = self.unit(measure.unit), measure.uncertainty
+        if not margin:
+            return f"{measure.value:.5g} {unit}".strip(), ""
+        places = max(0, 1 - math.floor(math.log10(margin)))
+        return f"{measure.value:.{places}f} {unit}".strip(), f"± {margin:.{places}f} {unit}".strip()
+
+    def sized(self, measure: Measure, name: str) -> str:
+        """A measure on one line: of what, its name, value and uncertainty."""
+        value, margin = self.amount(measure)
+        return " ".join(part for part in (measure.of, name, value, margin) if part)
 
     def unit(self, unit: str) -> str:
         """A unit as it is printed."""

@@ -93,7 +93,8 @@ class Vault:
         key = self._cached(record) or self._stored(record, connection)
         if key is None:
             raise StoreError(f"the key of {record} is gone; it was deleted by rule, or the database is another one")
-        nonce, body = sealed[len(MAGIC) : len(MAGIC) + NONCE], sealed[len(MAGIC) + NONCE :]
+        parts = memoryview(sealed)  # a picture is large; slices of a view are no copies
+        nonce, body = parts[len(MAGIC) : len(MAGIC) + NONCE], parts[len(MAGIC) + NONCE :]
         try:
             return AESGCM(key).decrypt(nonce, body, _bound(record, about))
         except InvalidTag:

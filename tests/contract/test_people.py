@@ -1,6 +1,6 @@
 """Accounts, sign-in, sessions and the guard, on each database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from sqlalchemy import select
 from kenpin.config import Settings
 from kenpin.contracts.errors import BadInput, Conflict, NotAllowed, SignInRefused
 from kenpin.contracts.people import RIGHTS, Actor, Proof, Right, Role
-from kenpin.database.engine import Database, open_database
+from kenpin.database.engine import Database
 from kenpin.database.tables import audit, sessions, users
 from kenpin.security.attempts import REFUSED, lock_minutes
 from kenpin.security.audit import ChainedAudit
@@ -24,13 +24,6 @@ WORDS = "four unrelated words here"
 OTHERS = "five other unrelated words"
 CONSOLE = Actor(name="console:root", roles=frozenset({Role.OPERATOR, Role.ADMINISTRATOR}), kind="console")
 ISSUER = "https://id.example.com"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(None, folder=tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

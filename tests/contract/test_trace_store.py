@@ -258,3 +258,11 @@ def test_the_bytes_are_what_is_hashed(opened: Opened, database: Database) -> Non
     opened().save(stored)
 
     assert trace_bytes(opened().load("a")) == trace_bytes(stored)
+
+
+def test_the_longest_names_of_four_byte_signs_are_stored(opened: Opened, database: Database) -> None:
+    """An index row of PostgreSQL has a limit in bytes."""
+    longest = "\N{GRINNING FACE}" * 200
+    opened().save(trace("a" * 80, turn(), product=longest, lot=longest, part=longest, asker=longest))
+
+    assert row(database, "a" * 80).asker == longest

@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from types import ModuleType
+from runpy import run_path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +12,6 @@ from sqlalchemy import update
 
 from agent.events import TurnEnded
 from agent.inspector import Inspector, Material, Photo
-from agent.planners.scripted import call, conclude, scripted_planner
-from agent.policy import Limits
-from agent.record import Recorder
 from kenpin.config import Settings
 from kenpin.contracts.errors import BadInput, InstructionRefused, Locked, NotAllowed, StoreError, Unavailable
 from kenpin.contracts.people import Actor, Role
@@ -25,47 +21,19 @@ from kenpin.contracts.verdict import Verdict
 from kenpin.database.tables import inspections
 from kenpin.holding import Holds
 from kenpin.replaying.replay import replay
-from kenpin.security.credentials import Hasher
-from kenpin.security.people import GUEST, People
+from kenpin.security.people import GUEST
 from kenpin.services import Services
-from kenpin.wiring import Kenpin
 
-CONSOLE = Actor(name="console:root", roles=frozenset({Role.OPERATOR, Role.ADMINISTRATOR}), kind="console")
-SCRIPT = [
-    [call("check_image"), call("detect")], conclude("f1 is a scratch [2].", about=["f1"], judged=True),
-    call("crop", box=[0, 0, 50, 50]), conclude("Here it is [3]."),
-    conclude("Done."), conclude("Done."),
-]  # fmt: skip
-PASSWORD = "a long enough password"
-
-
-@dataclass(frozen=True)
-class Office(Kenpin):
-    """An installation with real stores and people, whose planner follows a script."""
-
-    tools: Any = None
-
-    @cached_property
-    def people(self) -> People:
-        return People(self.database, self.audit, self.settings, Hasher.for_tests(), console=True)
-
-    @cached_property
-    def _scripted(self) -> Inspector:
-        recorder = Recorder(tools=self.tools, pictures=self.pictures, cases=None, limits=Limits())
-        checkpointer = Kenpin.inspector(self, "embedded").checkpointer
-        return Inspector(scripted_planner(SCRIPT), recorder, self.traces, checkpointer)
-
-    def inspector(self, planner: str | None = None) -> Inspector:
-        if planner == "vllm":
-            raise Unavailable("no server answers")
-        return self._scripted
+double = SimpleNamespace(**run_path(str(Path(__file__).parents[1] / "services_double.py")))
+CONSOLE: Actor = double.CONSOLE
+account = double.account
 
 
 @pytest.fixture
 def office(tmp_path: Path, house: ModuleType) -> Callable[[], Services]:
     """Open the installation; each time as another process would."""
     tools = house.real(house.searching(("scratch", 0.9, (20, 50, 40, 70))))
-    return lambda: Services(Office(Settings(home=tmp_path), True, tools))
+    return lambda: Services(double.Office(Settings(home=tmp_path), True, tools))
 
 
 @pytest.fixture
@@ -76,12 +44,6 @@ def services(office: Callable[[], Services]) -> Services:
 @pytest.fixture
 def material(house: ModuleType) -> Material:
     return Material(subject=Photo(house.plate()))
-
-
-def account(services: Services, name: str, *roles: Role) -> Actor:
-    """Somebody with an account, signed in."""
-    services.people.accounts.add(CONSOLE, name, roles=roles, printed_name=name.title(), password=PASSWORD)
-    return services.people.sign_in(name, PASSWORD)
 
 
 def told(services: Services, inspection: str) -> list[tuple[str, str, dict[str, Any]]]:

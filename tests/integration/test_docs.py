@@ -13,7 +13,7 @@ DOCUMENTS = sorted((ROOT / "docs").glob("**/*.md"))
 
 
 @cache
-def tests_of(file: Path) -> frozenset[str]:
+def names_in(file: Path) -> frozenset[str]:
     """Names of the test functions of a file."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
@@ -23,7 +23,7 @@ def tests_of(file: Path) -> frozenset[str]:
 def test_every_test_that_a_document_names_is_there(document: Path) -> None:
     named = NAMED.findall(document.read_text(encoding="utf-8"))
     missing = [f"{file}::{name}" for file, name in named
-               if not (ROOT / file).is_file() or name not in tests_of(ROOT / file)]
+               if not (ROOT / file).is_file() or name not in names_in(ROOT / file)]
     assert missing == []
 
 

@@ -212,6 +212,10 @@ def test_a_link_from_elsewhere_finds_the_session_that_the_browser_held_back(site
     assert answer.status_code == 200
     assert 'content="0; url=/queue?a=1&amp;b=' in answer.text
     assert "<x>" not in answer.text
+    with httpx.Client() as bare:
+        request = bare.build_request("GET", f"{site.url}/x", headers={"Sec-Fetch-Site": "cross-site"})
+        request.url = request.url.copy_with(raw_path=b"//evil.example/")
+        assert 'url=/"' in bare.send(request).text
 
 
 def test_signing_in_leads_to_no_other_site(site: SimpleNamespace, browser: httpx.Client) -> None:

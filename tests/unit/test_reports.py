@@ -18,6 +18,7 @@ from kenpin.contracts.verdict import Verdict
 from kenpin.reports import ReportFacts, dossier_facts, report_bytes, trace_facts
 from kenpin.reports.blocks import GETA
 from kenpin.reports.drawing import draw_findings
+from kenpin.reports.facts import cited_cases
 from kenpin.reports.typeface import BOLD, REGULAR, font_file, registered
 from kenpin.reports.words import Words, texts
 
@@ -191,6 +192,18 @@ def test_a_picture_that_is_gone_is_said(report: ModuleType) -> None:
     own.files[trace.images[0].sha256] = b"not a picture"
     with pytest.raises(StoreError, match="cannot be decoded"):
         trace_facts(trace, own)
+
+
+def test_cases_of_older_and_newer_traces_are_cited(report: ModuleType, pictures: Any) -> None:
+    trace = report.make_trace(pictures)
+    steps = list(trace.turns[0].steps)
+    hits = [{"case_id": "old-1", "cause": "burr"}, {**report.case("new-1", cause="pad"), "origin": "signed"},
+            {"case_id": "odd-1", "likeness": "much"}, "nonsense"]
+    steps[3] = steps[3].model_copy(update={"result": {"hits": hits}})
+    trace = trace.model_copy(update={"turns": (trace.turns[0].model_copy(update={"steps": tuple(steps)}),)})
+    assert [cited.case.case_id for cited in cited_cases(trace)] == ["old-1", "new-1", "odd-1", "?"]
+    text = said(report_bytes(trace_facts(trace, pictures), "html", "en"), "html")
+    assert all(part in text for part in ("old-1", "burr", "new-1", "pad", "odd-1"))
 
 
 def test_findings_are_drawn_as_they_were_ruled(report: ModuleType, signed: ReportFacts) -> None:

@@ -93,7 +93,7 @@ def test_the_table_opens_with_one_row_an_inspection(lot: LotFacts) -> None:
     first, fourth = rows[0], rows[3]
     assert (first["proposed"], first["verdict"], first["signed_by"], first["meaning"]) == ("ng", "ok", "Sato", "approved")
     assert first["signed_at"] == "2026-01-31T09:02:00+00:00" and first["findings"] == "3"
-    assert first["types"] == "f1 scratch; f2 pit; f3 stain" and first["measures"] == "f1 length 28.81 ± 0.31 mm"
+    assert first["types"] == "f1 scratch; f2 pit; f3 stain" and first["measures"] == "f1 length 28.81 mm ± 0.31 mm"
     assert first["content_sha256"] == lot.inspections[0].content_sha256
     assert (fourth["state"], fourth["signed_by"], fourth["meaning"]) == ("waiting", "", "")
 

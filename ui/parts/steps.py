@@ -7,10 +7,10 @@ import streamlit as st
 
 from kenpin.contracts.errors import StoreError
 from kenpin.contracts.trace import Step, Turn
-from ui.backend import installation
 from ui.i18n import Texts
 from ui.parts.plain import anchor, one_line, plain
 from ui.parts.results import arguments, case_lines, outcome, remark
+from ui.parts.thumbs import readable
 
 ICONS = {"ok": "check_circle", "refused": "block", "failed": "warning"}
 COLOURS = {"ok": "green", "refused": "orange", "failed": "red"}
@@ -67,7 +67,7 @@ def show_case(hit: dict[str, Any], t: Texts) -> None:
     left, right = st.columns([1, 4], vertical_alignment="center")
     with left:
         try:
-            picture = installation().pictures.read_file(str(hit.get("picture")))
+            picture = readable(str(hit.get("picture")))
         except StoreError as exc:
             st.caption(plain(str(exc)))
         else:
@@ -89,7 +89,7 @@ def _evidence(step: Step, t: Texts) -> None:
     with st.container(horizontal=True, gap="small"):
         for i, sha256 in enumerate(step.evidence, start=1):
             try:
-                picture = installation().pictures.read_file(sha256)
+                picture = readable(sha256)
             except StoreError as exc:
                 st.caption(plain(str(exc)))
                 continue

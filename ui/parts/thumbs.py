@@ -14,6 +14,8 @@ from ui.backend import installation
 ROW = (96, 72)
 """Width and height in a list, px; drawn at three quarters of it, so that it is sharp on fine screens."""
 CARD = (384, 252)
+READABLE = 1100
+"""px: as large as evidence is shown at a click, and little enough to be sent for each step."""
 AROUND = 1.2
 """What is shown around a defect, in times of its longer side: enough to see where on the part it sits."""
 LEAST = 64
@@ -33,6 +35,15 @@ def small(sha256: str | None, *, box: Box | None = None, size: tuple[int, int] =
         return "" if sha256 is None else _small(sha256, box, size)
     except StoreError:
         return ""
+
+
+def readable(sha256: str) -> str:
+    """A stored picture as a data URL, its longer side at most `READABLE` px: made once, not at each run of a page.
+
+    Raises:
+        StoreError: It is missing, or is not the one that was stored.
+    """
+    return _readable(sha256)
 
 
 def framed_cut(pixels: RgbImage, box: Box, shape: float) -> tuple[RgbImage, Box]:
@@ -69,6 +80,19 @@ def cover(pixels: RgbImage, size: tuple[int, int]) -> tuple[RgbImage, float, tup
     return np.ascontiguousarray(scaled[y:y + size[1], x:x + size[0]]), factor, (x, y)
 
 
+def _reduce(sha256: str) -> str:
+    pixels = installation().pictures.get(sha256)
+    height, width = pixels.shape[:2]
+    factor = min(1.0, READABLE / max(height, width))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return _jpeg(cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA), quality=88)
+
+
+def _jpeg(pixels: RgbImage, *, quality: int) -> str:
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
+
+
 def _render(sha256: str, box: Box | None, size: tuple[int, int]) -> str:
     pixels = installation().pictures.get(sha256)
     place = None
@@ -79,8 +103,8 @@ def _render(sha256: str, box: Box | None, size: tuple[int, int]) -> str:
         x0, y0, x1, y1 = (round(v * factor) for v in place)
         cv2.rectangle(drawn, (x0 - x - 2, y0 - y - 2), (x1 - x + 1, y1 - y + 1), (255, 255, 255), 4)
         cv2.rectangle(drawn, (x0 - x - 2, y0 - y - 2), (x1 - x + 1, y1 - y + 1), RED, 2)
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 84])
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")
+    return _jpeg(drawn, quality=84)
 
 
+_readable: Callable[[str], str] = st.cache_data(max_entries=100, show_spinner=False)(_reduce)
 _small: Callable[[str, Box | None, tuple[int, int]], str] = st.cache_data(max_entries=2000, show_spinner=False)(_render)

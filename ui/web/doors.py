@@ -54,19 +54,19 @@ class Doors:
     def _answer(self, asked: HTTPConnection, page: bool) -> Response | None:
         """None to let a request through. Runs beside the event loop: it reads the database."""
         token = asked.cookies.get(COOKIE)
-        if page and (adopted := self._adopt(asked, token)) is not None:
-            return adopted
         # Accounts are never deleted: once there are some, there always are.
         self._accounts = self._accounts or self._people().any_accounts()
+        wanted = local(asked.url.path + (f"?{asked.url.query}" if asked.url.query else "")) or "/"
+        if page and asked.headers.get("sec-fetch-site") == "cross-site" and self._accounts:
+            # Came by a link, or back from the provider, so the browser held the session's cookie back. Asked again by a
+            # page of ours, it sends it along.
+            return again(wanted)
+        if page and (adopted := self._adopt(asked, token)) is not None:
+            return adopted
         if not self._accounts or live(self._people(), token) is not None:
             return None
         if not page:
             return PlainTextResponse("kenpin: the session has ended; sign in again\n", status_code=401)
-        wanted = asked.url.path + (f"?{asked.url.query}" if asked.url.query else "")
-        if asked.headers.get("sec-fetch-site") == "cross-site":
-            # Came by a link from elsewhere, so the browser held the cookie back. Asked again by a page of ours, it
-            # sends it along.
-            return again(wanted)
         return RedirectResponse(f"{SIGN_IN}?{_query(wanted)}", status_code=303)
 
     def _adopt(self, asked: HTTPConnection, token: str | None) -> Response | None:
@@ -115,7 +115,7 @@ def local(path: str | None) -> str | None:
 
 
 def _query(wanted: str) -> str:
-    return str(QueryParams({"next": wanted})) if local(wanted) and wanted != "/" else ""
+    return str(QueryParams({"next": wanted})) if wanted != "/" else ""
 
 
 def came_from(request: Request) -> str:

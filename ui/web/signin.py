@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from kenpin.contracts.errors import KenpinError, SignInRefused
+from kenpin.security.credentials import MOST_NAME
 from kenpin.security.forms import form_token, same
 from kenpin.security.people import People
 from ui.i18n import LANGUAGES, Language, Texts, texts_of
@@ -78,11 +79,11 @@ class SignIn:
         if not same(token, request.cookies.get(FORM, "")):
             return await to_thread.run_sync(self._form, request, wanted, "signin.stale", 403)
         if not self._turnstile.passes(request.client.host if request.client else ""):
-            return await to_thread.run_sync(self._form, request, wanted, "signin.slow", 429)
+            return await to_thread.run_sync(self._form, request, wanted, "signin.slow", 429, name)
         try:
             actor = await to_thread.run_sync(self._people().sign_in, name, password)
         except SignInRefused:
-            return await to_thread.run_sync(self._form, request, wanted, "signin.refused", 403)
+            return await to_thread.run_sync(self._form, request, wanted, "signin.refused", 403, name)
         if old := request.cookies.get(COOKIE):
             await to_thread.run_sync(self._people().sign_out, old)
         answer = RedirectResponse(wanted, status_code=303)
@@ -114,7 +115,9 @@ class SignIn:
                           secure=request.url.scheme == "https")
         return answer
 
-    def _form(self, request: Request, wanted: str, wrong: str | None = None, status: int = 200) -> Response:
+    def _form(
+        self, request: Request, wanted: str, wrong: str | None = None, status: int = 200, given: str = ""
+    ) -> Response:
         try:
             accounts, trouble = self._people().any_accounts(), None
             if status == 200 and accounts and live(self._people(), request.cookies.get(COOKIE)):
@@ -123,12 +126,13 @@ class SignIn:
             accounts, trouble, status = True, str(exc), 503
         t = texts_of(_language(request))
         token = request.cookies.get(FORM) or secrets.token_urlsafe(32)
-        answer = HTMLResponse(self._page(t, token, wanted, wrong=trouble or (t.raw(wrong) if wrong else None),
-                                         accounts=accounts), status_code=status)
+        page = self._page(t, token, wanted, given=given[:MOST_NAME], accounts=accounts,
+                          wrong=trouble or (t.raw(wrong) if wrong else None))
+        answer = HTMLResponse(page, status_code=status)
         answer.set_cookie(FORM, token, httponly=True, samesite="strict", secure=request.url.scheme == "https")
         return answer
 
-    def _page(self, t: Texts, token: str, wanted: str, *, wrong: str | None, accounts: bool) -> str:
+    def _page(self, t: Texts, token: str, wanted: str, *, given: str, wrong: str | None, accounts: bool) -> str:
         texts = {"title": t.raw("signin.title"), "lead": t.raw("signin.lead"), "name": t.raw("signin.name"),
                  "password": t.raw("signin.password"), "enter": t.raw("signin.enter")}
         plain = {key: escape(text) for key, text in texts.items()}
@@ -139,7 +143,8 @@ class SignIn:
         notes = f'<p class="wrong" role="alert">{escape(wrong)}</p>' if wrong else ""
         if not accounts:
             notes += f'<p class="hint">{escape(t.raw("signin.no_accounts"))}</p>'
-        return PAGE.substitute(plain, lang=t.lang, form=escape(token), next=escape(wanted), other=other, notes=notes)
+        return PAGE.substitute(plain, lang=t.lang, given=escape(given), form=escape(token), next=escape(wanted),
+                               other=other, notes=notes)
 
 
 def _quoted(path: str) -> str:

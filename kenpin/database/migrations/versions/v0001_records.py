@@ -88,9 +88,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_inspections_created", "inspections", ["created"], unique=False)
-    op.create_index("ix_inspections_first", "inspections", ["priority", "created"], unique=False)
+    op.create_index("ix_inspections_asker", "inspections", ["asker", "created"], unique=False)
     op.create_index("ix_inspections_product", "inspections", ["product", "lot"], unique=False)
-    op.create_index("ix_inspections_queue", "inspections", ["state", "priority", "created"], unique=False)
+    queue = ["priority", "created", "id", "state", "verdict", "disagrees", "planner", "asker"]
+    op.create_index("ix_inspections_queue", "inspections", queue, unique=False)
     op.create_table(
         "rules",
         sa.Column("product", sa.String(length=200), nullable=False),
