@@ -13,7 +13,10 @@ from urllib.request import urlopen
 import pytest
 
 from kenpin.config import Settings
+from kenpin.contracts.audit import AuditHead
 from kenpin.contracts.people import Actor, Role
+from kenpin.contracts.review import State
+from kenpin.contracts.verdict import Verdict
 from kenpin.launch import ROOT, command, environment
 from kenpin.wiring import Kenpin, open_kenpin
 

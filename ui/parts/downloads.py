@@ -1,4 +1,4 @@
-"""Reports of one inspection, or of a lot, to take away. Each is made when it is asked for, and that it was made is on record."""
+"""Reports of an inspection or a lot to take away. Each is made when it is asked for, and that it was is on record."""
 
 import re
 from collections.abc import Callable
@@ -31,7 +31,8 @@ def show_lot(lot: str, product: str | None, actor: Actor, t: Texts) -> None:
     name = re.sub(r"[^\w.-]+", "_", lot)[:80]
     with st.popover(t("queue.lot_report", lot=lot), icon=":material/description:"):
         for kind in KINDS:
-            _button(kind, f"{name}.{kind}", f"{t('review.report')} ({kind.upper()})", _lot(actor, lot, product, kind, t))
+            make = _lot(actor, lot, product, kind, t)
+            _button(kind, f"{name}.{kind}", f"{t('review.report')} ({kind.upper()})", make)
 
 
 def _button(kind: str, name: str, label: str, make: Callable[[], bytes]) -> None:
