@@ -1,6 +1,8 @@
 """Signatures: what stands, what would be signed, the person shown again, revoking and amending."""
 
 from collections.abc import Callable
+from html import escape
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -9,6 +11,7 @@ from kenpin.contracts.people import Actor, Proof, Right
 from kenpin.contracts.review import LOCKED, MOST_TEXT, Dossier, Meaning, StandingSignature, State
 from kenpin.contracts.verdict import Verdict
 from kenpin.review.signing import check_may_sign
+from ui.backend import services
 from ui.i18n import Texts
 from ui.parts.answer import verdict_badge
 from ui.parts.desk import Desk, told
@@ -102,8 +105,11 @@ def _content(seen: Dossier, t: Texts) -> str:
 
 def _proof(desk: Desk, name: str, t: Texts) -> None:
     """The password again; nothing to type for a person who signs in at a provider: that sign-in must be fresh."""
-    if by_provider():
+    if by_provider(desk.actor):
         st.caption(f":material/key: {t('review.fresh')}")
+        back = quote(f"/inspection?inspection={quote(desk.inspection, safe='')}", safe="")
+        # A link in the same window; Streamlit's link button opens another one.
+        st.html(f'<a href="/auth/elsewhere?next={back}" target="_self">{escape(t.raw("review.again"))}</a>')
         return
     st.text_input(t("review.password"), key=desk.key(name), type="password", max_chars=MOST_PASSWORD,
                   autocomplete="current-password")
@@ -133,14 +139,14 @@ def _reasoned(desk: Desk, name: str, t: Texts, words: str, act: Callable[..., No
                               args=args)
 
 
-def by_provider() -> bool:
-    """Whether this person signs in at a provider, not by a password."""
-    return bool(st.user.get("is_logged_in"))
+def by_provider(actor: Actor) -> bool:
+    """Whether this person has no password here, and signs in at a provider."""
+    return not services().people.own(actor).has_password
 
 
 def _shown_again(desk: Desk, name: str) -> Proof:
-    """What the person shows again. The field is emptied whatever comes of it."""
-    if by_provider():
+    """What the person shows again: the password where the page asked for it. Its field is emptied whatever comes."""
+    if desk.key(name) not in st.session_state:
         return Proof(method="oidc")
     secret = desk.text(name)
     st.session_state[desk.key(name)] = ""
