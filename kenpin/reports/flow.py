@@ -44,6 +44,19 @@ LABEL = 0.24
 PAD = 3.0
 
 
+class Bookmark(Flowable):  # type: ignore[misc]
+    """A line of the outline that a reader shows beside the pages. Takes no room."""
+
+    def __init__(self, text: str, level: int) -> None:
+        super().__init__()
+        self.width = self.height = 0
+        self._text, self._level = text, level
+
+    def draw(self) -> None:
+        """Tell the canvas, which knows its pages only at the end."""
+        self.canv.mark(self._text, self._level)
+
+
 class Flow:
     """Makes flowables for a frame of `width` × `height` points."""
 
@@ -82,7 +95,8 @@ class Flow:
         before = {1: 0.0, 2: 12.0, 3: 8.0}[block.level]
         # A heading at the foot of a page would stand alone, and a second one below it too.
         room = CondPageBreak({1: 200, 2: 130, 3: 100}[block.level])
-        return [room, self._set.paragraph(block.text, size=size, bold=True, before=before, after=4)]
+        text = self._set.paragraph(block.text, size=size, bold=True, before=before, after=4)
+        return [room, *([Bookmark(block.text, block.level - 1)] if block.level < 3 else []), text]
 
     def _stamp(self, block: Stamp) -> list[Flowable]:
         text = self._set.paragraph(block.text, size=10, tone=block.tone, bold=True)
