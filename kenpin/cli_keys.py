@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from kenpin.cli_shared import JsonOption, console_actor, installation
+from kenpin.cli_shared import JsonOption, console_actor, installation, services
 
 keys_app = typer.Typer(rich_markup_mode=None, help="The master key that pictures, traces and texts are sealed with.")
 
@@ -64,13 +64,5 @@ def rotate(as_json: JsonOption = False) -> None:
 @keys_app.command("seal")
 def seal() -> None:
     """Seal the pictures and the checkpoints that an earlier version of Kenpin left plain."""
-    from kenpin.contracts.people import Right
-
-    kenpin, actor = installation(), console_actor()
-    kenpin.people.check(actor, Right.KEYS)
-    pictures, checkpoints = kenpin.seal_plain()
-    if pictures or checkpoints:
-        with kenpin.database.write() as connection:
-            kenpin.audit.append(connection, actor=actor.name, action="keys.sealed_plain", subject="keys",
-                                pictures=pictures, checkpoints=checkpoints)
+    pictures, checkpoints = services().seal_plain(console_actor())
     typer.echo(f"{pictures} pictures and {checkpoints} checkpoints sealed")

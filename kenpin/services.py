@@ -55,6 +55,22 @@ class Services:
         """Accounts and sessions."""
         return self.kenpin.people
 
+    def seal_plain(self, actor: Actor) -> tuple[int, int]:
+        """Seal the pictures and the checkpoints that an earlier Kenpin left plain, and return how many of each.
+
+        Raises:
+            NotAllowed: The actor may not change keys.
+        """
+        self.kenpin.people.check(actor, Right.KEYS)
+        pictures, checkpoints = self.kenpin.seal_plain()
+        if pictures or checkpoints:
+            with self.kenpin.database.write() as connection:
+                counts = {"pictures": pictures, "checkpoints": checkpoints}
+                self.kenpin.audit.append(
+                    connection, actor=actor.name, action="keys.sealed_plain", subject="keys", **counts
+                )
+        return pictures, checkpoints
+
     @cached_property
     def retention(self) -> Retention:
         """Deletion by rule."""

@@ -37,7 +37,7 @@ def test_the_page_shows_what_the_answer_rests_on(room, one: str) -> None:  # typ
     shown = chat.texts(room.page(one, "mori"))
     for words in ("waiting for review", "Panel A · lot L\\-7 · part P\\-12", "asked by tanaka", "UNCERTAIN",
                   "scratch.length<=25mm", "Search for defects", "[\\[2\\]](#step-2)", "Nobody has signed",
-                  "Findings (1), 1 still to be decided", "The length of the scratch was asked for", "How long is it?"):
+                  "Findings (1), 1 undecided", "The length of the scratch was asked for", "How long is it?"):
         assert words in shown
     record = room.opened.table[-1].value
     assert list(record["Value"][:2]) == ["tanaka", "embedded · scripted for tests"]
