@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from kenpin.contracts.errors import KenpinError
+from kenpin.contracts.errors import KenpinError, StoreError
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.review import LOCKED, Amendment, Dossier, State, VerdictChange
 from kenpin.contracts.trace import Trace, Turn, proposal
@@ -55,9 +55,10 @@ def _page(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts) -
     may = Right.REVIEW in actor.rights and not seen.hidden and seen.state not in LOCKED and seen.state is not State.OPEN
     _listen(desk, seen, actor, t)
     with st.container(key="pixels"):
-        for sha256 in dict.fromkeys(image.sha256 for image in seen.trace.images):
-            load_stored(sha256)
+        missing = _load(seen.trace)
     _head(seen, actor, t)
+    for line in missing:
+        say_error(line)
     trouble = st.empty()
     left, right = st.columns([5, 6], gap="medium")
     with left, st.container(key="picture"):
@@ -76,6 +77,17 @@ def _page(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts) -
         with trouble.container():
             say_error(desk.error)
             _unsaved(desk, t)
+
+
+def _load(trace: Trace) -> list[str]:
+    """Bring the pictures to the browser; a line for each that is missing or was changed."""
+    missing = []
+    for sha256 in dict.fromkeys(image.sha256 for image in trace.images):
+        try:
+            load_stored(sha256)
+        except StoreError as exc:
+            missing.append(str(exc))
+    return missing
 
 
 def _open(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts, *, may: bool,
