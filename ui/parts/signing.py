@@ -1,7 +1,6 @@
 """Signatures: what stands, what would be signed, the person shown again, revoking and amending."""
 
 from collections.abc import Callable
-from html import escape
 from urllib.parse import quote
 
 import streamlit as st
@@ -107,9 +106,9 @@ def _proof(desk: Desk, name: str, t: Texts) -> None:
     """The password again; nothing to type for a person who signs in at a provider: that sign-in must be fresh."""
     if by_provider(desk.actor):
         st.caption(f":material/key: {t('review.fresh')}")
-        back = quote(f"/inspection?inspection={quote(desk.inspection, safe='')}", safe="")
-        # A link in the same window; Streamlit's link button opens another one.
-        st.html(f'<a href="/auth/elsewhere?next={back}" target="_self">{escape(t.raw("review.again"))}</a>')
+        way_back = quote(f"/inspection?inspection={quote(desk.inspection, safe='')}", safe="")
+        # A link in this window; Streamlit's own would open another, with a session of its own.
+        st.html(f'<a href="/auth/elsewhere?next={way_back}" target="_self">{t.raw("review.fresh_now")}</a>')
         return
     st.text_input(t("review.password"), key=desk.key(name), type="password", max_chars=MOST_PASSWORD,
                   autocomplete="current-password")
@@ -140,13 +139,13 @@ def _reasoned(desk: Desk, name: str, t: Texts, words: str, act: Callable[..., No
 
 
 def by_provider(actor: Actor) -> bool:
-    """Whether this person has no password here, and signs in at a provider."""
-    return not services().people.own(actor).has_password
+    """Whether this person signed in at a provider, not by a password."""
+    return actor.kind == "account" and services().people.method(actor) == "oidc"
 
 
 def _shown_again(desk: Desk, name: str) -> Proof:
-    """What the person shows again: the password where the page asked for it. Its field is emptied whatever comes."""
-    if desk.key(name) not in st.session_state:
+    """What the person shows again. The field is emptied whatever comes of it."""
+    if by_provider(desk.actor):
         return Proof(method="oidc")
     secret = desk.text(name)
     st.session_state[desk.key(name)] = ""
