@@ -7,7 +7,6 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
-from kenpin.cases.settling import Settler
 from kenpin.contracts.errors import StoreError
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.review import Rules
@@ -116,7 +115,7 @@ class Retention:
         if not left:
             return done
         if self._owed():
-            Settler(kenpin.database, kenpin.vault, kenpin.pictures, kenpin.cases).settle()
+            kenpin.settler.settle()
         since = self._clock().timestamp() - GRACE
         checkpoints = kenpin.checkpointer()
         for one in left:

@@ -36,12 +36,25 @@ from kenpin.reports.blocks import (
     Ticks,
     VerdictBlock,
 )
-from kenpin.reports.typesetting import COLOURS, INK, RULE, SHADE, Setter
+from kenpin.reports.typesetting import COLOURS, INK, REGULAR, RULE, SHADE, Setter
 
 SIZES = {1: 17.0, 2: 12.0, 3: 9.5}
 LABEL = 0.24
 """Share of the width for the labels of `Pairs`."""
 PAD = 3.0
+
+
+class Bookmark(Flowable):  # type: ignore[misc]
+    """A line of the outline that a reader shows beside the pages. Takes no room."""
+
+    def __init__(self, text: str, level: int) -> None:
+        super().__init__()
+        self.width = self.height = 0
+        self._text, self._level = text, level
+
+    def draw(self) -> None:
+        """Tell the canvas, which knows its pages only at the end."""
+        self.canv.mark(self._text, self._level)
 
 
 class Flow:
@@ -82,7 +95,8 @@ class Flow:
         before = {1: 0.0, 2: 12.0, 3: 8.0}[block.level]
         # A heading at the foot of a page would stand alone, and a second one below it too.
         room = CondPageBreak({1: 200, 2: 130, 3: 100}[block.level])
-        return [room, self._set.paragraph(block.text, size=size, bold=True, before=before, after=4)]
+        text = self._set.paragraph(block.text, size=size, bold=True, before=before, after=4)
+        return [room, *([Bookmark(block.text, block.level - 1)] if block.level < 3 else []), text]
 
     def _stamp(self, block: Stamp) -> list[Flowable]:
         text = self._set.paragraph(block.text, size=10, tone=block.tone, bold=True)
@@ -159,7 +173,7 @@ class Flow:
     def _blank(self, block: Blank) -> list[Flowable]:
         label: Paragraph = self._set.paragraph(block.label, tone="dim", before=2, after=2)
         box = Grid([[""]], colWidths=[self._width], rowHeights=[18.0 * block.lines],
-                   style=[("BOX", (0, 0), (-1, -1), 0.5, COLOURS["dim"])])
+                   style=[("BOX", (0, 0), (-1, -1), 0.5, COLOURS["dim"]), *_padding(0)])
         return [KeepTogether([label, box, Spacer(1, 4)])]
 
 
@@ -176,7 +190,9 @@ def _to_fill_in(row: Sequence[Cell]) -> bool:
 
 def _padding(points: float) -> list[tuple[Any, ...]]:
     every = ((0, 0), (-1, -1))
-    return [(f"{side}PADDING", *every, points) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]
+    # The font of cells without a text too: a table would name one that is not embedded.
+    font = ("FONT", *every, REGULAR)
+    return [font, *((f"{side}PADDING", *every, points) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM"))]
 
 
 def _ruled(*, head: bool) -> list[tuple[Any, ...]]:

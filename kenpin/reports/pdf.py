@@ -65,9 +65,14 @@ def _numbered(document: Document, setter: Setter, t: Words) -> Callable[..., Can
     class Numbered(Canvas):  # type: ignore[misc]
         def __init__(self, *args: Any, **more: Any) -> None:
             # Invariant: no random ids and no clock; the date is that of the report.
-            super().__init__(*args, **{**more, "invariant": 1})
+            super().__init__(*args, **{**more, "invariant": 1, "initialFontName": REGULAR})
             self.setDateFormatter(lambda *_: _pdf_date(document))
             self._pages: list[dict[str, Any]] = []
+            self._marks: list[tuple[int, str, int]] = []
+
+        def mark(self, text: str, level: int) -> None:
+            """Note a line of the outline for the page that is being set."""
+            self._marks.append((len(self._pages) + 1, text, level))
 
         def showPage(self) -> None:  # noqa: N802 (reportlab's name)
             self._pages.append(dict(self.__dict__))
@@ -77,6 +82,9 @@ def _numbered(document: Document, setter: Setter, t: Words) -> Callable[..., Can
             for number, page in enumerate(self._pages, start=1):
                 self.__dict__.update(page)
                 self._head_and_foot(number, len(self._pages))
+                for n, (_, text, level) in enumerate(mark for mark in self._marks if mark[0] == number):
+                    self.bookmarkPage(f"p{number}.{n}")
+                    self.addOutlineEntry(text, f"p{number}.{n}", level)
                 super().showPage()
             super().save()
 

@@ -79,15 +79,16 @@ def dialog(page: AppTest) -> str:
 
 
 def test_cards_say_what_is_known(house: Any) -> None:
-    put(house, "c1", lot="L-7", signed_by="Mori", source="plant 3")
+    put(house, "c1", lot="L-7", signed_by="Mori", source="plant 3", origin="signed")
     put(house, "c2", defect_type="stain", product="", cause="", disposition="", date=None)
     first, second = walk.rows(house.open("cases", "abe"))
-    for word in ("Scratch", "Panel A · Lot L-7", "Handling", "rework", "Signed by Mori", "plant 3", "2026-01-31"):
+    for word in ("Scratch", "Panel A · Lot L-7", "Handling", "rework", "no signature on record",
+                 "plant 3", "2026-01-31"):
         assert word in first
     assert '<img src="data:image/jpeg;base64,' in first
     assert "Stain" in second and "No product named" in second and "Not signed" in second and "<b>–</b>" in second
     page = house.open("cases", "tanaka", lang="ja")
-    assert "Mori が署名" in walk.rows(page)[0] and "ロット L-7" in walk.rows(page)[0]
+    assert "キズ" in walk.rows(page)[0] and "ロット L-7" in walk.rows(page)[0]
 
 
 def test_an_empty_gallery_says_what_to_do(house: Any) -> None:
@@ -166,12 +167,13 @@ def test_a_withdrawn_case_is_gone_and_the_log_says_who_did_it(house: Any) -> Non
 
 def test_a_case_from_signed_work_is_withdrawn_by_its_signature_only(house: Any) -> None:
     inspection = house.trace(1)
-    case = put(house, f"signed-{inspection}-f1", signed_by="Mori", source=f"inspection {inspection}")
+    case = put(house, f"signed-{inspection}-f1", signed_by="Mori", origin="signed", inspection=inspection)
     owed(house, case.id, inspection)
     assert inspection_of(case) == inspection
     with pytest.raises(Locked, match="revoke the signature"):
         desk(house).withdraw(house.staff["mori"], case.id)
-    page = house.open("cases", "mori")
+    page = house.open("cases", "mori", signed="yes")
+    assert "Signed by Mori" in walk.rows(page)[0]
     page.button(key="open-row-0").click().run()
     assert "case-withdraw" not in chat.keys(page)
     assert "withdrawn by revoking the signature there" in "".join(i.value for i in page.info)
@@ -180,7 +182,7 @@ def test_a_case_from_signed_work_is_withdrawn_by_its_signature_only(house: Any) 
 
 def test_what_a_case_says_of_itself_does_not_protect_it(house: Any) -> None:
     """A case that was imported may claim anything; only the records say what was signed."""
-    put(house, "signed-x-f1", signed_by="Mori", source="inspection x")
+    put(house, "signed-x-f1", signed_by="Mori", origin="signed", inspection="x")
     desk(house).withdraw(house.staff["kato"], "signed-x-f1")
     assert house.kenpin.cases.all() == []
 

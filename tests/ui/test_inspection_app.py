@@ -37,7 +37,7 @@ def test_the_page_shows_what_the_answer_rests_on(room, one: str) -> None:  # typ
     shown = chat.texts(room.page(one, "mori"))
     for words in ("waiting for review", "Panel A · lot L\\-7 · part P\\-12", "asked by tanaka", "UNCERTAIN",
                   "scratch.length<=25mm", "Search for defects", "[\\[2\\]](#step-2)", "Nobody has signed",
-                  "Findings (1), 1 still to be decided", "The length of the scratch was asked for", "How long is it?"):
+                  "Findings (1), 1 undecided", "The length of the scratch was asked for", "How long is it?"):
         assert words in shown
     record = room.opened.table[-1].value
     assert list(record["Value"][:2]) == ["tanaka", "embedded · scripted for tests"]
@@ -154,6 +154,17 @@ def test_signing_takes_the_password_and_locks_the_record(room, one: str) -> None
     assert not {"accept-f1", "correct-f1", "add-missed", "verdict-save", "comment-save", "sign"} & left
     assert page.chat_input[0].disabled
     assert "Mori (mori)" in chat.texts(page).replace("\\", "")
+
+
+def test_who_signs_in_at_a_provider_signs_by_a_fresh_sign_in(room, one: str) -> None:  # type: ignore[no-untyped-def]
+    room.rule(one, Verdict.NG)
+    room.elsewhere("oda")
+    page = room.page(one, "oda")
+    assert [f.key for f in page.text_input if str(f.key).startswith("sign-password")] == []
+    room.field(page, "meaning", "button_group").set_value("reviewed")
+    page.button(key="sign").click().run()
+    assert not page.error
+    assert room.seen(one).signatures[0].signature.method == "oidc"
 
 
 def test_an_uncertain_verdict_is_not_approved(room, one: str) -> None:  # type: ignore[no-untyped-def]

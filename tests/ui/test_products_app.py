@@ -1,6 +1,5 @@
 """Registered products on the page: register a good sample, choose a product, see it in the trace."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from runpy import run_path
@@ -9,8 +8,10 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kenpin.contracts.people import Actor, Role
+from kenpin.contracts.people import Role
+from kenpin.security.credentials import Hasher
 
+staff = SimpleNamespace(**run_path(str(Path(__file__).with_name("reviewing.py"))))
 chat = SimpleNamespace(**run_path(str(Path(__file__).with_name("driver.py"))))
 
 
@@ -18,14 +19,15 @@ chat = SimpleNamespace(**run_path(str(Path(__file__).with_name("driver.py"))))
 def administrator(page: AppTest, scripted: ModuleType, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The page with somebody before it who may register products."""
     import ui.backend
-    import ui.navigation
+    import ui.who
 
-    actor = Actor(name="console:root", roles=frozenset({Role.OPERATOR, Role.ADMINISTRATOR}), kind="console")
-    for name, module in list(sys.modules.items()):
-        if name.startswith("ui.") and hasattr(module, "visitor"):
-            monkeypatch.setattr(module, "visitor", lambda: actor)
+    monkeypatch.setattr("kenpin.security.people.Hasher", Hasher.for_tests)
     opened = ui.backend.open_kenpin
     monkeypatch.setattr(ui.backend, "open_kenpin", lambda settings: replace(opened(settings), console=True))
+    people = ui.backend.installation().people
+    people.accounts.add(staff.ROOT, "kato", roles={Role.ADMINISTRATOR}, printed_name="Kato", password=staff.PASSWORD)
+    actor = people.sign_in("kato", staff.PASSWORD)
+    monkeypatch.setattr(ui.who, "token", lambda: actor.session)
     return page
 
 

@@ -161,6 +161,9 @@ def test_at_a_provider_and_a_fresh_sign_in_for_a_signature(site: SimpleNamespace
         site.people.actor(actor.session)
     browser.click(PERSON)
     browser.click(OUT)
+    # The provider is asked to end its own session, and sends the browser back.
+    browser.wait_for_url(f"{site.issuer}/oauth2/end_session**")
+    browser.get_by_role("button", name="End session").click()
     browser.wait_for_selector("input[name=password]")
     with pytest.raises(SignInRefused):
         site.people.actor(again.session)

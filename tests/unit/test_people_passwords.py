@@ -1,8 +1,11 @@
 """Which names and passwords are let in, and how passwords are kept."""
 
+from pathlib import Path
+
 import pytest
 
 from kenpin.contracts.errors import BadInput
+from kenpin.contracts.people import RIGHTS, Right, Role
 from kenpin.security.attempts import lock_minutes
 from kenpin.security.credentials import COMMON, Hasher, checked_name, checked_password, checked_printed_name
 
@@ -60,3 +63,18 @@ def test_guesses_a_day() -> None:
         guesses += 1
         minute += lock_minutes(guesses)
     assert guesses == 33
+
+
+def test_the_table_of_roles_in_the_documents_is_the_one_that_holds() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8").splitlines()
+    assert any(line == f"| right | allows to | {' | '.join(Role)} |" for line in lines)
+    for right in Right:
+        (row,) = [line for line in lines if line.startswith(f"| `{right}` |")]
+        ticks = [cell.strip() == "✓" for cell in row.split("|")[3:-1]]
+        assert ticks == [right in RIGHTS[role] for role in Role]
+
+
+def test_the_names_of_roles_at_the_command_line_are_those_of_the_contract() -> None:
+    from kenpin.cli_users import RoleName
+
+    assert [name.value for name in RoleName] == [role.value for role in Role]

@@ -46,12 +46,16 @@ def test_a_lot_is_counted_by_what_was_signed(lot: LotFacts) -> None:
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 def test_a_lot_report_lists_all_and_shows_each(lot: LotFacts, lang: str) -> None:
-    pages = [page.extract_text() for page in PdfReader(io.BytesIO(report_bytes(lot, "pdf", lang))).pages]
+    pdf = PdfReader(io.BytesIO(report_bytes(lot, "pdf", lang)))
+    pages = [page.extract_text() for page in pdf.pages]
     page = report_bytes(lot, "html", lang).decode()
     assert all(f"i-{n}" in pages[0] and page.count(f"i-{n}") >= 2 for n in range(1, 6))
     assert sum(any(f"i-{n}" in text.split("\n")[:4] for text in pages[1:]) for n in range(1, 6)) == 5
     assert "picture ab is missing" in pages[0] and "picture ab is missing" in page
     assert all(f"/ {len(pages)}" in text and "L-0815" in text for text in pages)
+    entries = [entry for entry in pdf.outline[1] if not isinstance(entry, list)]
+    for entry in entries[-5:]:
+        assert str(entry.title).startswith("i-") and str(entry.title) in pages[pdf.get_destination_page_number(entry)]
     assert page.count("<figure>") == 5 and "<code>" in page
 
 
