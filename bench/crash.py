@@ -2,13 +2,14 @@
 
     python bench/crash.py [--kills 200] [--seed 0]
 
-A process asks (embedded planner, real tools), reviews and signs in a loop, with an account, through the service layer, and
-says of each call that returned what it put on record. It is killed a random time after a random one of its lines (up to
-one and a half times what usually follows takes), so that the kills lie all over the work on a machine of any speed.
-Another process then opens the same folder and checks: everything that was said is there; every chain of entries, every signature and every row verifies
-(all records after every tenth kill and at the end, else those at work when it was killed); the audit log verifies; after
-settling, the case base and the records agree. Every fifth life revokes signatures too. The processes are forked from one
-that has imported everything. The bundled example cases are left out, to be quick.
+A process asks (embedded planner, real tools), reviews and signs in a loop, with an account, through the service layer,
+and says of each call that returned what it put on record. It is killed a random time after a random one of its lines
+(up to one and a half times what usually follows takes), so that the kills lie all over the work on a machine of any
+speed. Another process then opens the same folder and checks: everything that was said is there; every chain of entries,
+every signature and every row verifies (all records after every tenth kill and at the end, else those at work when it
+was killed); the audit log verifies; after settling, the case base and the records agree. Every fifth life revokes
+signatures too. The processes are forked from one that has imported everything. The bundled example cases are left out,
+to be quick.
 """
 
 import argparse
@@ -31,6 +32,7 @@ import numpy as np
 from agent.inspector import Material, Photo
 from kenpin.cases.bundle import bundles
 from kenpin.config import Settings
+from kenpin.contracts.errors import StoreError
 from kenpin.contracts.people import Actor, Proof, Role
 from kenpin.contracts.review import Meaning
 from kenpin.contracts.verdict import Verdict
@@ -103,20 +105,27 @@ def signed(services: Services, actor: Actor, key: str) -> Any:
                                  content_sha256=seen.content_sha256 or "")
 
 
+def recorded(services: Services, key: str) -> dict[int, Any]:
+    """The entries of an inspection by their numbers; none if it is not there."""
+    try:
+        return {entry.n: entry for entry in services.reviews.dossier(CONSOLE, key).entries}
+    except StoreError:
+        return {}
+
+
 def check(home: Path, told: list[list[Any]], everything: bool, say: Say) -> None:
     """Look at the records after a kill; `told` is what was acknowledged, ever."""
     kenpin = open_kenpin(Settings(home=home))
-    actor = CONSOLE
     services = Services(open_kenpin(Settings(home=home), console=True))
     wrong = kenpin.verifier.broken() if everything else []
     for key in () if everything else {one[1] for one in told if len(one) > 1}:
         wrong += kenpin.verifier.broken(key)
     for kind, key, n, sha256 in (one for one in told if one[0] in ("entry", "signed", "revoked")):
-        entries = {entry.n: entry for entry in services.reviews.dossier(actor, key).entries}
+        entries = recorded(services, key)
         if n not in entries or entries[n].sha256 != sha256:
             wrong.append(f"LOST: {kind} {key} entry {n}")
     for key in {one[1] for one in told if one[0] == "asked"}:
-        if not services.reviews.dossier(actor, key).trace.turns[0].answer:
+        if not services.reviews.dossier(CONSOLE, key).trace.turns[0].answer:
             wrong.append(f"LOST: the answer of {key}")
     wrong += [f"audit: {line}" for line in kenpin.audit.verify()]
     assert kenpin.cases  # its opening settles
@@ -141,7 +150,7 @@ class Process:
             try:
                 # One write a line: what arrived, arrived whole.
                 self.run(lambda *said: os.write(writing, (json.dumps(said) + "\n").encode()) and None)
-            except BaseException:
+            except BaseException:  # noqa: BLE001  # whatever it is, the parent says it
                 os.write(writing, (json.dumps(["failed", traceback.format_exc()]) + "\n").encode())
             os._exit(0)
         os.close(writing)
@@ -176,37 +185,47 @@ def hired(home: Path, say: Say) -> None:
     say("hired", kenpin.people.sign_in("rosa", PASSWORD).model_dump(mode="json"))
 
 
-def life(home: Path, actor: Actor, number: int, seed: int, chance: random.Random, gaps: Gaps) -> Process:
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done."""
+
+    kills: int
+    seed: int
+    longest_life: int
+    chance: random.Random
+
+
+def life(home: Path, actor: Actor, number: int, plan: Plan, gaps: Gaps) -> Process:
     """Let a process work and kill it after some of its lines; after none, it is still opening the installation."""
-    process = Process(lambda say: work(home, actor, seed + number, number % 5 == 4, say))
+    process = Process(lambda say: work(home, actor, plan.seed + number, number % 5 == 4, say))
     kind = "opening"
-    for _ in range(chance.randint(0, LONGEST_LIFE)):
+    for _ in range(plan.chance.randint(0, plan.longest_life)):
         since = time.perf_counter()
         kind, before = process.next()[0], kind
         gaps.setdefault(before, []).append(time.perf_counter() - since)
-    time.sleep(chance.uniform(0, 1.5 * float(np.median(gaps.get(kind, [FIRST_GAP_S])))))
+    time.sleep(plan.chance.uniform(0, 1.5 * float(np.median(gaps.get(kind, [FIRST_GAP_S])))))
     process.kill()
     if failed := [line for line in process.lines if line[0] == "failed"]:
         raise SystemExit(failed[0][1])
     return process
 
 
-def crash(home: Path, kills: int, seed: int) -> tuple[Counter[str], list[str]]:
+def crash(home: Path, plan: Plan) -> tuple[Counter[str], list[str]]:
     """Kill so many times; counts, and everything that was wrong."""
-    chance, counts, wrong = random.Random(seed), Counter[str](), []
+    counts, wrong = Counter[str](), []
     setup = Process(lambda say: hired(home, say))
     actor = Actor.model_validate(setup.next()[1])
     setup.wait()
     told: list[list[Any]] = []
     gaps: Gaps = {}
-    for number in range(kills):
-        process = life(home, actor, number, seed, chance, gaps)
+    for number in range(plan.kills):
+        process = life(home, actor, number, plan, gaps)
         doing = next((line[0] for line in reversed(process.lines) if line[0] in PHASES), "opening")
         counts[f"killed while {PHASES.get(doing, doing)}"] += 1
         counts.update(f"{line[0]}, said to be on record" for line in process.lines
                       if line[0] in ("asked", "entry", "signed", "revoked"))
         told += process.lines
-        everything = number % ALL_EVERY == ALL_EVERY - 1 or number == kills - 1
+        everything = number % ALL_EVERY == ALL_EVERY - 1 or number == plan.kills - 1
         asked = told if everything else process.lines
         checker = Process(lambda say, asked=asked, everything=everything: check(home, asked, everything, say))
         _, found, owed, cases = checker.next()
@@ -228,12 +247,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--longest-life", type=int, default=LONGEST_LIFE, help="lines that a process says at most")
     options = parser.parse_args()
     import chromadb  # noqa: F401  # before the forks, as everything else
 
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        counts, wrong = crash(Path(folder) / "home", options.kills, options.seed)
+        counts, wrong = crash(Path(folder) / "home", Plan(options.kills, options.seed, options.longest_life,
+                                                          random.Random(options.seed)))
     for name, number in sorted(counts.items()):
         print(f"{number:6d} {name}")
     print(f"{len(wrong):6d} things wrong after {options.kills} kills, in {time.perf_counter() - started:.0f} s")

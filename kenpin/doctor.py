@@ -112,7 +112,11 @@ def _key(kenpin: Kenpin, found: KeyState) -> Finding:
 
 def _parts(kenpin: Kenpin) -> Iterator[Finding]:
     try:
-        yield Finding("past cases", True, f"{len(kenpin.cases.all())} cases, embedder {kenpin.embedder.name}")
+        cases, differ = kenpin.cases, kenpin.settler.agreement()
+        says = f"{len(cases.heads())} cases, embedder {kenpin.embedder.name}"
+        more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
+        yield Finding("past cases", not differ, "; ".join([says, *differ[:3]]) + more,
+                      "run: kenpin cases settle" if differ else "")
     except (KenpinError, OSError) as exc:
         yield Finding("past cases", False, str(exc), "check KENPIN_CHROMA_HOST or the data folder")
 

@@ -1,6 +1,7 @@
 """Starts the pages in a server of their own. Nothing here imports Streamlit: the pages do."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -70,6 +71,8 @@ def run_ui(settings: Settings, *, port: int = 8501, address: str = "127.0.0.1") 
     print(f"Kenpin: http://{'localhost' if address == '127.0.0.1' else address}:{port}  (Ctrl+C ends it)", flush=True)  # noqa: T201
     # The program is this Python, and every argument is ours or a checked setting.
     with subprocess.Popen(command(page, port=port, address=address), env=environment(settings)) as server:  # noqa: S603
+        # Who ends this process means the server; without this it would go on alone.
+        signal.signal(signal.SIGTERM, lambda *_: server.terminate())
         try:
             return server.wait()
         except KeyboardInterrupt:

@@ -36,7 +36,7 @@ from kenpin.reports.blocks import (
     Ticks,
     VerdictBlock,
 )
-from kenpin.reports.typesetting import COLOURS, INK, RULE, SHADE, Setter
+from kenpin.reports.typesetting import COLOURS, INK, REGULAR, RULE, SHADE, Setter
 
 SIZES = {1: 17.0, 2: 12.0, 3: 9.5}
 LABEL = 0.24
@@ -173,7 +173,7 @@ class Flow:
     def _blank(self, block: Blank) -> list[Flowable]:
         label: Paragraph = self._set.paragraph(block.label, tone="dim", before=2, after=2)
         box = Grid([[""]], colWidths=[self._width], rowHeights=[18.0 * block.lines],
-                   style=[("BOX", (0, 0), (-1, -1), 0.5, COLOURS["dim"])])
+                   style=[("BOX", (0, 0), (-1, -1), 0.5, COLOURS["dim"]), *_padding(0)])
         return [KeepTogether([label, box, Spacer(1, 4)])]
 
 
@@ -190,7 +190,9 @@ def _to_fill_in(row: Sequence[Cell]) -> bool:
 
 def _padding(points: float) -> list[tuple[Any, ...]]:
     every = ((0, 0), (-1, -1))
-    return [(f"{side}PADDING", *every, points) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]
+    # The font of cells without a text too: a table would name one that is not embedded.
+    font = ("FONT", *every, REGULAR)
+    return [font, *((f"{side}PADDING", *every, points) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM"))]
 
 
 def _ruled(*, head: bool) -> list[tuple[Any, ...]]:

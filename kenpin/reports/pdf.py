@@ -65,7 +65,7 @@ def _numbered(document: Document, setter: Setter, t: Words) -> Callable[..., Can
     class Numbered(Canvas):  # type: ignore[misc]
         def __init__(self, *args: Any, **more: Any) -> None:
             # Invariant: no random ids and no clock; the date is that of the report.
-            super().__init__(*args, **{**more, "invariant": 1})
+            super().__init__(*args, **{**more, "invariant": 1, "initialFontName": REGULAR})
             self.setDateFormatter(lambda *_: _pdf_date(document))
             self._pages: list[dict[str, Any]] = []
             self._marks: list[tuple[int, str, int]] = []

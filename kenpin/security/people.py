@@ -108,6 +108,15 @@ class People:
             row = connection.execute(select(users).where(users.c.name == name)).one()
         return account_of(row, now=self._clock())
 
+    def method(self, actor: Actor) -> sessions.Method:
+        """How the actor's session began, which is how the person shows itself again to sign.
+
+        Raises:
+            SignInRefused: As `actor`.
+        """
+        method: sessions.Method = self._session_of(actor).method
+        return method
+
     def sign_out(self, token: str | None) -> None:
         """End a session; one that has ended already is left alone."""
         with self._database.write() as connection:

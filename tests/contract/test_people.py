@@ -344,6 +344,7 @@ def test_a_sign_in_elsewhere_is_one_session_and_proves_while_it_is_fresh(office:
     actor = office.people.sign_in_elsewhere(first)
     assert (actor.name, actor.roles) == ("kim", {Role.REVIEWER})
     assert office.people.sign_in_elsewhere(first) == actor
+    assert office.people.method(actor) == "oidc"
     assert office.people.prove(actor, Proof(method="oidc")) == "kim"
     office.clock.now += 300
     office.people.check(actor, Right.SIGN)

@@ -29,7 +29,7 @@ POINTS = (
 )  # fmt: skip
 """Where a process ends itself with SIGKILL: right after the n-th call of a function. `rotation.wrap:90` lies in the
 middle of a transaction, `keyring._beside:2` between a written key file and the move to its place."""
-RANDOM = 12
+RANDOM = 8
 """How many are killed at a random moment."""
 
 

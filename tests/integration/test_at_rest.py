@@ -138,17 +138,17 @@ def test_a_wrong_or_missing_key_is_one_line_and_changes_nothing(
         expected = str(place)
     before = contents(home)
 
-    commands: list[tuple[object, ...]] = [("inspect", folder / "part.png", "Zoom in.", "--json"), ("keys", "rotate")]
+    commands: list[tuple[object, ...]] = [("chat", folder / "part.png", "--resume", inspected), ("keys", "rotate")]
     if wrong == "another":
         commands += [
-            ("inspect", folder / "part.png", "Zoom in."), ("chat", folder / "part.png", "--resume", inspected),
+            ("inspect", folder / "part.png", "Zoom in."), ("inspect", folder / "part.png", "Zoom in.", "--json"),
             ("keys", "show"), ("cases", "list"), ("products", "add", "A", "--good", folder / "good"),
         ]  # fmt: skip
     for command in commands:
         ran = kenpin(*command)
-        closed()
         assert ran.code == 2 and expected in ran.line and "nothing was changed" in ran.line, command
         assert key.strip() not in ran.line
+    closed()
     assert contents(home) == before
 
     place.write_text(key)

@@ -24,6 +24,7 @@ from kenpin.security.people import People
 from kenpin.security.sessions import token_sha256
 from kenpin.wiring import Kenpin, open_kenpin
 from ui.web.doors import local
+from ui.web.signin import ADDRESSES, PER_SECONDS, TRIES, Turnstile
 
 WORDS = "four unrelated words here"
 CONSOLE = Actor(name="console:root", roles=frozenset({Role.OPERATOR, Role.ADMINISTRATOR}), kind="console")
@@ -282,3 +283,15 @@ def test_nobody_else_is_let_near_pages_without_accounts(tmp_path: Path) -> None:
     People(kenpin.database, kenpin.audit, settings, Hasher.for_tests(), console=True).accounts.add(
         CONSOLE, "ann", roles=[Role.ADMINISTRATOR], password=WORDS)
     check_private(settings, "0.0.0.0")
+
+
+def test_one_address_tries_only_so_often() -> None:
+    now = SimpleNamespace(seconds=0.0)
+    turnstile = Turnstile(lambda: now.seconds)
+    assert [turnstile.passes("a") for _ in range(TRIES + 2)] == [True] * TRIES + [False] * 2
+    assert turnstile.passes("b")
+    now.seconds += PER_SECONDS + 1
+    assert turnstile.passes("a")
+    for n in range(ADDRESSES + 5):
+        turnstile.passes(str(n))
+    assert len(turnstile._seen) == ADDRESSES

@@ -1,6 +1,7 @@
 """People, inspections and acts for the tests of the review's pages. Loaded by the tests with `runpy`."""
 
 import io
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from agent.inspector import Material, Photo, answer_of
 from kenpin.contracts.people import Actor, Proof, Role
 from kenpin.contracts.review import Dossier, Meaning, Rules
 from kenpin.contracts.verdict import Criteria, Criterion, Op, Verdict
+from kenpin.security.oidc import SignedInElsewhere
 
 HERE = Path(__file__).parent
 PASSWORD = "correct horse battery"
@@ -83,6 +85,12 @@ class Room:
         assert not page.exception
         self.opened = page
         return page
+
+    def elsewhere(self, name: str) -> None:
+        """A reviewer who has just signed in at a provider, and has no password here."""
+        self.kenpin.people.accounts.add(ROOT, name, roles={Role.REVIEWER}, oidc=("https://idp.invalid", name))
+        came = SignedInElsewhere(issuer="https://idp.invalid", subject=name, at=time.time(), token=f"token-of-{name}" * 4)
+        self.staff[name] = self.kenpin.people.sign_in_elsewhere(came)
 
     def field(self, page: AppTest, name: str, kind: str) -> Any:
         """A field of the open inspection."""

@@ -86,8 +86,11 @@ def test_cards_say_what_is_known(house: Any) -> None:
         assert word in first
     assert '<img src="data:image/jpeg;base64,' in first
     assert "Stain" in second and "No product named" in second and "Not signed" in second and "<b>–</b>" in second
+    put(house, "c0", signed_by="Abe", date="2026-02-01")
+    assert "Entered with Abe as signer, no signature on record" in walk.rows(house.open("cases", "abe"))[0]
+    house.kenpin.cases.remove("c0")
     page = house.open("cases", "tanaka", lang="ja")
-    assert "Mori が署名" in walk.rows(page)[0] and "ロット L-7" in walk.rows(page)[0]
+    assert "キズ" in walk.rows(page)[0] and "ロット L-7" in walk.rows(page)[0]
 
 
 def test_an_empty_gallery_says_what_to_do(house: Any) -> None:
@@ -171,7 +174,8 @@ def test_a_case_from_signed_work_is_withdrawn_by_its_signature_only(house: Any) 
     assert inspection_of(case) == inspection
     with pytest.raises(Locked, match="revoke the signature"):
         desk(house).withdraw(house.staff["mori"], case.id)
-    page = house.open("cases", "mori")
+    page = house.open("cases", "mori", signed="yes")
+    assert "Signed by Mori" in walk.rows(page)[0]
     page.button(key="open-row-0").click().run()
     assert "case-withdraw" not in chat.keys(page)
     assert "withdrawn by revoking the signature there" in "".join(i.value for i in page.info)

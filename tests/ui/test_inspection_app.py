@@ -156,6 +156,17 @@ def test_signing_takes_the_password_and_locks_the_record(room, one: str) -> None
     assert "Mori (mori)" in chat.texts(page).replace("\\", "")
 
 
+def test_who_signs_in_at_a_provider_signs_by_a_fresh_sign_in(room, one: str) -> None:  # type: ignore[no-untyped-def]
+    room.rule(one, Verdict.NG)
+    room.elsewhere("oda")
+    page = room.page(one, "oda")
+    assert [f.key for f in page.text_input if str(f.key).startswith("sign-password")] == []
+    room.field(page, "meaning", "button_group").set_value("reviewed")
+    page.button(key="sign").click().run()
+    assert not page.error
+    assert room.seen(one).signatures[0].signature.method == "oidc"
+
+
 def test_an_uncertain_verdict_is_not_approved(room, one: str) -> None:  # type: ignore[no-untyped-def]
     page = signed(room, one, room.page(one, "mori"))
     assert "uncertain verdict cannot be signed" in page.error[0].value

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kenpin.contracts.errors import BadInput, KenpinError, Locked, NotAllowed
+from kenpin.contracts.errors import BadInput, Locked, NotAllowed
 from kenpin.contracts.people import Proof
 from kenpin.contracts.review import Meaning, Severity, State
 from kenpin.contracts.verdict import Verdict
@@ -170,6 +170,21 @@ def test_what_a_person_typed_is_no_markup(room, one: str, monkeypatch: pytest.Mo
     assert evil[:80] in room.field(page, "edit-type-1", "selectbox").options
 
 
-def test_errors_of_the_service_are_errors_of_the_tree(room, one: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(KenpinError):
-        room.kenpin.reviews.dossier(room.staff["mori"], "nothing")
+def test_a_picture_file_that_was_swapped_is_told_and_nothing_is_signed(room, golden: bytes) -> None:  # type: ignore[no-untyped-def]
+    one = review.asked(room.kenpin, golden, ("Is this part OK?",), product="Swapped")
+    room.rule(one, Verdict.OK)
+    sha256 = room.seen(one).trace.images[0].sha256
+    file = next(f for f in (room.kenpin.home / "pictures").rglob("*") if f.is_file() and sha256 in f.name)
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    try:
+        page = room.page(one, "mori")
+        assert len(page.error) == 1
+        assert "Nothing stands out" in chat.texts(page)
+        room.field(page, "meaning", "button_group").set_value("approved")
+        room.field(page, "sign-password", "text_input").set_value(review.PASSWORD)
+        page.button(key="sign").click().run()
+        assert room.seen(one).state is State.WAITING
+        assert len(page.error) == 2
+    finally:
+        file.write_bytes(kept)

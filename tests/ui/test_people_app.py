@@ -210,3 +210,17 @@ def test_the_page_speaks_japanese(house: Any) -> None:
     assert ja.raw("page.admin") in shown
     assert ja.raw("role.administrator") in shown
     assert EN.raw("admin.lead") not in shown
+
+
+def test_what_is_due_by_rule_is_shown_and_stays(house: Any) -> None:
+    hire(house, ann="administrator")
+    actor = sign_in(house, "ann")
+    kept, due = house.trace(1, product="Panel A"), house.trace(60 * 24 * 3, product="Panel A")
+    assert any(EN.raw("due.none") in i.value for i in opened("admin").info)
+    house.kenpin.reviews.set_rules(actor, Rules(product="Panel A", keep_days=2))
+    app = opened("admin")
+    assert any("older than their rule: 1." in w.value for w in app.warning)
+    shown = app.dataframe[0].value
+    assert due in shown.to_string()
+    assert kept not in shown.to_string()
+    assert house.kenpin.traces.load(due)

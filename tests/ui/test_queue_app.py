@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from kenpin.contracts.review import QueueFilter, State
 from kenpin.contracts.verdict import Verdict
+from kenpin.reports.making import lot_report
 from ui.parts.worklist import PAGE_SIZE, filter_of, neighbours, number
 
 HERE = Path(__file__).parent
@@ -112,6 +113,16 @@ def test_sql_in_a_filter_is_text(house: Any) -> None:
     mori = house.staff["mori"]
     assert all(house.kenpin.reviews.queue(mori, QueueFilter(**{name: SQL})).total == 0 for name in texts)
     assert house.kenpin.reviews.queue(mori).total == 1
+
+
+def test_a_lot_has_a_report(house: Any) -> None:
+    house.hire()
+    house.trace(1, lot="L-7")
+    assert not house.open("queue", "mori").get("download_button")
+    page = house.open("queue", "mori", lot="L-7")
+    assert [b.proto.label for b in page.get("download_button")] == ["Report (HTML)", "Report (PDF)", "Report (CSV)"]
+    made = lot_report(house.kenpin, house.staff["mori"], "L-7", kind="csv", lang="en").decode("utf-8-sig")
+    assert "t0001" in made
 
 
 def test_a_product_is_never_markup(house: Any) -> None:

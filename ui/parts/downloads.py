@@ -1,5 +1,6 @@
-"""Reports of one inspection to take away. Each is made when it is asked for, and that it was made is on record."""
+"""Reports of an inspection or a lot to take away. Each is made when it is asked for, and that it was is on record."""
 
+import re
 from collections.abc import Callable
 
 import streamlit as st
@@ -8,7 +9,7 @@ from kenpin.contracts.people import Actor
 from kenpin.contracts.review import Dossier
 from kenpin.contracts.verdict import Verdict
 from kenpin.reports import MIME, Kind
-from kenpin.reports.making import eightd_sheet, inspection_report
+from kenpin.reports.making import eightd_sheet, inspection_report, lot_report
 from ui.backend import installation
 from ui.i18n import Texts
 
@@ -25,6 +26,15 @@ def show_downloads(seen: Dossier, actor: Actor, t: Texts) -> None:
             _button("pdf", f"{trace}-8d.pdf", t("review.eightd"), _eightd(actor, trace, t))
 
 
+def show_lot(lot: str, product: str | None, actor: Actor, t: Texts) -> None:
+    """A menu with the report of a lot that has inspections."""
+    name = re.sub(r"[^\w.-]+", "_", lot)[:80]
+    with st.popover(t("queue.lot_report", lot=lot), icon=":material/description:"):
+        for kind in KINDS:
+            make = _lot(actor, lot, product, kind, t)
+            _button(kind, f"{name}.{kind}", f"{t('review.report')} ({kind.upper()})", make)
+
+
 def _button(kind: str, name: str, label: str, make: Callable[[], bytes]) -> None:
     st.download_button(label, data=make, file_name=name, mime=MIME[kind], key=f"download-{name}", width="stretch",
                        on_click="ignore", icon=":material/download:")
@@ -36,3 +46,7 @@ def _report(actor: Actor, inspection: str, kind: Kind, t: Texts) -> Callable[[],
 
 def _eightd(actor: Actor, inspection: str, t: Texts) -> Callable[[], bytes]:
     return lambda: eightd_sheet(installation(), actor, inspection, kind="pdf", lang=t.lang)
+
+
+def _lot(actor: Actor, lot: str, product: str | None, kind: Kind, t: Texts) -> Callable[[], bytes]:
+    return lambda: lot_report(installation(), actor, lot, product=product, kind=kind, lang=t.lang)

@@ -35,7 +35,7 @@ def show_findings(desk: Desk, seen: Dossier, t: Texts, *, may: bool) -> None:
     for n, finding in enumerate(findings[:AT_ONCE]):
         _finding(n, finding, desk, t, may=may, first=bool(left) and finding.id == left[0].id)
     if len(findings) > AT_ONCE:
-        with st.expander(t("review.more", n=len(findings) - AT_ONCE)):
+        with st.expander(t("review.more", n=len(findings) - AT_ONCE), expanded=desk.place.startswith("finding ")):
             for n, finding in enumerate(findings[AT_ONCE:], start=AT_ONCE):
                 _finding(n, finding, desk, t, may=may, first=False)
 
@@ -108,7 +108,7 @@ def _facts(finding: JudgedFinding, t: Texts) -> list[str]:
 def _buttons(finding: JudgedFinding, desk: Desk, t: Texts, *, first: bool) -> None:
     """One click each. The first finding that nobody has ruled on answers to the keyboard."""
     name = finding.id
-    if finding.decision != "accepted" and finding.proposed:
+    if finding.decision in ("proposed", "false_alarm"):
         st.button(t("review.accept"), key=f"accept-{name}", icon=":material/check:", on_click=_accept,
                   args=(desk, name), type="primary" if finding.decision == "proposed" else "secondary",
                   shortcut="a" if first else None)

@@ -1,6 +1,7 @@
 """Signatures: what stands, what would be signed, the person shown again, revoking and amending."""
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -9,6 +10,7 @@ from kenpin.contracts.people import Actor, Proof, Right
 from kenpin.contracts.review import LOCKED, MOST_TEXT, Dossier, Meaning, StandingSignature, State
 from kenpin.contracts.verdict import Verdict
 from kenpin.review.signing import check_may_sign
+from ui.backend import services
 from ui.i18n import Texts
 from ui.parts.answer import verdict_badge
 from ui.parts.desk import Desk, told
@@ -102,8 +104,11 @@ def _content(seen: Dossier, t: Texts) -> str:
 
 def _proof(desk: Desk, name: str, t: Texts) -> None:
     """The password again; nothing to type for a person who signs in at a provider: that sign-in must be fresh."""
-    if by_provider():
+    if by_provider(desk.actor):
         st.caption(f":material/key: {t('review.fresh')}")
+        way_back = quote(f"/inspection?inspection={quote(desk.inspection, safe='')}", safe="")
+        # A link in this window; Streamlit's own would open another, with a session of its own.
+        st.html(f'<a href="/auth/elsewhere?next={way_back}" target="_self">{t.raw("review.fresh_now")}</a>')
         return
     st.text_input(t("review.password"), key=desk.key(name), type="password", max_chars=MOST_PASSWORD,
                   autocomplete="current-password")
@@ -133,14 +138,14 @@ def _reasoned(desk: Desk, name: str, t: Texts, words: str, act: Callable[..., No
                               args=args)
 
 
-def by_provider() -> bool:
-    """Whether this person signs in at a provider, not by a password."""
-    return bool(st.user.get("is_logged_in"))
+def by_provider(actor: Actor) -> bool:
+    """Whether this person signed in at a provider, not by a password."""
+    return actor.kind == "account" and services().people.method(actor) == "oidc"
 
 
 def _shown_again(desk: Desk, name: str) -> Proof:
     """What the person shows again. The field is emptied whatever comes of it."""
-    if by_provider():
+    if by_provider(desk.actor):
         return Proof(method="oidc")
     secret = desk.text(name)
     st.session_state[desk.key(name)] = ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from kenpin.contracts.errors import KenpinError
+from kenpin.contracts.errors import KenpinError, StoreError
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.review import LOCKED, Amendment, Dossier, State, VerdictChange
 from kenpin.contracts.trace import Trace, Turn, proposal
@@ -53,11 +53,11 @@ def inspection(session: Session, actor: Actor, t: Texts) -> None:
 
 def _page(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts) -> None:
     may = Right.REVIEW in actor.rights and not seen.hidden and seen.state not in LOCKED and seen.state is not State.OPEN
-    _listen(desk, seen, actor, t)
     with st.container(key="pixels"):
-        for sha256 in dict.fromkeys(image.sha256 for image in seen.trace.images):
-            load_stored(sha256)
+        missing = _load(seen.trace)
     _head(seen, actor, t)
+    for line in missing:
+        say_error(line)
     trouble = st.empty()
     left, right = st.columns([5, 6], gap="medium")
     with left, st.container(key="picture"):
@@ -76,6 +76,17 @@ def _page(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts) -
         with trouble.container():
             say_error(desk.error)
             _unsaved(desk, t)
+
+
+def _load(trace: Trace) -> list[str]:
+    """Bring the pictures to the browser; a line for each that is missing or was changed."""
+    missing = []
+    for sha256 in dict.fromkeys(image.sha256 for image in trace.images):
+        try:
+            load_stored(sha256)
+        except StoreError as exc:
+            missing.append(str(exc))
+    return missing
 
 
 def _open(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts, *, may: bool,
@@ -98,6 +109,7 @@ def _open(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts, *
         show_decisions(desk, seen, t)
     show_signing(desk, seen, actor, t)
     _conversation(trace, t, known)
+    _listen(desk, seen, actor, t)
     if desk.pending is not None:
         _follow_up(session, desk, trace, t, picture=picture)
         st.rerun()
@@ -175,11 +187,13 @@ def _conversation(trace: Trace, t: Texts, known: set[int]) -> None:
 
 def _listen(desk: Desk, seen: Dossier, actor: Actor, t: Texts) -> None:
     """The line for a follow-up; closed on a signed record, absent where it is not for this person."""
-    if Right.ASK not in actor.rights or seen.hidden:
+    if Right.ASK not in actor.rights:
         return
     closed = seen.state in LOCKED or seen.state is State.OPEN
     holder = t.raw("review.follow_up_closed" if seen.state in LOCKED else "review.follow_up")
-    said = st.chat_input(holder, key="follow-up", disabled=closed, submit_mode="disable")
+    # In a container: at the page's bottom it would make a narrow page open at its end.
+    with st.container(key="follow-up-line"):
+        said = st.chat_input(holder, key="follow-up", disabled=closed, submit_mode="disable")
     if said:
         desk.pending, desk.kept = str(said), None
         desk.forget()

@@ -12,6 +12,7 @@ from ui.backend import reviews
 from ui.frame import framed
 from ui.go import go
 from ui.i18n import Texts
+from ui.parts.downloads import show_lot
 from ui.parts.empty import head, nothing
 from ui.parts.filters import choice, clear, filters, moved
 from ui.parts.markup import (
@@ -63,6 +64,8 @@ def queue(session: Session, actor: Actor, t: Texts) -> None:
         for i, row in enumerate(found.rows):
             _row(row, i, (page - 1) * PAGE_SIZE + i, params, t)
     pager(page, found.total, PAGE_SIZE, key=PAGE, t=t)
+    if wanted.lot:
+        show_lot(wanted.lot, wanted.product, actor, t)
 
 
 def _filters(actor: Actor, params: Mapping[str, str], t: Texts) -> None:
