@@ -64,5 +64,7 @@ def rotate(as_json: JsonOption = False) -> None:
 @keys_app.command("seal")
 def seal() -> None:
     """Seal the pictures and the checkpoints that an earlier version of Kenpin left plain."""
-    pictures, checkpoints = services().seal_plain(console_actor())
+    pictures, checkpoints, wrong = services().seal_plain(console_actor())
     typer.echo(f"{pictures} pictures and {checkpoints} checkpoints sealed")
+    for line in wrong:
+        typer.echo(f"left as it is: {line}")

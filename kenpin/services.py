@@ -55,21 +55,23 @@ class Services:
         """Accounts and sessions."""
         return self.kenpin.people
 
-    def seal_plain(self, actor: Actor) -> tuple[int, int]:
-        """Seal the pictures and the checkpoints that an earlier Kenpin left plain, and return how many of each.
+    def seal_plain(self, actor: Actor) -> tuple[int, int, list[str]]:
+        """Seal the pictures and the checkpoints that an earlier Kenpin left plain.
 
+        Returns:
+            How many of each there were, and what is wrong with pictures that stay as they are.
         Raises:
             NotAllowed: The actor may not change keys.
         """
         self.kenpin.people.check(actor, Right.KEYS)
-        pictures, checkpoints = self.kenpin.seal_plain()
+        pictures, checkpoints, wrong = self.kenpin.seal_plain()
         if pictures or checkpoints:
             with self.kenpin.database.write() as connection:
                 counts = {"pictures": pictures, "checkpoints": checkpoints}
                 self.kenpin.audit.append(
                     connection, actor=actor.name, action="keys.sealed_plain", subject="keys", **counts
                 )
-        return pictures, checkpoints
+        return pictures, checkpoints, wrong
 
     @cached_property
     def retention(self) -> Retention:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
-from kenpin.contracts.errors import Unavailable
+from kenpin.contracts.errors import FileRefused, Unavailable
 
 WAIT_S = 60.0
 """What is done under the lock takes milliseconds, or seconds where thousands of cases are added at once."""
@@ -29,7 +29,8 @@ class FolderLock:
         """Wait for the lock, and hold it.
 
         Raises:
-            Unavailable: Another process keeps it for too long, or the folder cannot be written.
+            FileRefused: The folder cannot be made or written.
+            Unavailable: Another process keeps it for too long.
         """
         with self._thread:
             if self._depth == 0:
@@ -48,10 +49,12 @@ class FolderLock:
                 self._place.parent.mkdir(parents=True, exist_ok=True)
                 self._connection = sqlite3.connect(self._place, timeout=WAIT_S, isolation_level=None,
                                                    check_same_thread=False)
-            self._connection.execute("BEGIN EXCLUSIVE")
         except (sqlite3.Error, OSError) as exc:
-            raise Unavailable(f"{self._place}: another process keeps it, or the folder cannot be written ({exc})"
-                              ) from exc
+            raise FileRefused(f"{self._place.parent} cannot be used ({exc}); it must be a writeable folder") from exc
+        try:
+            self._connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as exc:
+            raise Unavailable(f"{self._place}: another process keeps it ({exc}); try again") from exc
 
     def close(self) -> None:
         """Let go of the file."""

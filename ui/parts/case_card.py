@@ -29,6 +29,7 @@ def card(case: Case, likeness: float | None, t: Texts) -> str:
     """HTML of a card."""
     kind = capital(t.raw_known("kind", case.defect_type))
     signed = _signed(case, t)
+    date = case.date if case.date and case.date not in signed else None
     lot = t.raw("queue.lot_of", lot=case.lot) if case.lot else None
     alike = quiet_mark(f"{alike_words(likeness, t)} · {likeness:.2f}") if likeness is not None else ""
     return piece(
@@ -37,7 +38,7 @@ def card(case: Case, likeness: float | None, t: Texts) -> str:
         piece("facts", strong(kind), light(case.product or t.raw("queue.no_product"), lot),
               piece("cause", *_field(t.raw("case.cause"), case.cause)),
               piece("done", *_field(t.raw("case.disposition"), case.disposition)),
-              piece("foot", light(capital(signed), case.date), light(one_line(case.source, most=MOST)))),
+              piece("foot", light(capital(signed), date), light(one_line(case.source, most=MOST)))),
     )
 
 

@@ -87,11 +87,11 @@ def upgrade() -> None:
         sa.Column("trace_sha256", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_inspections_created", "inspections", ["created"], unique=False)
+    filtered = ["id", "state", "verdict", "disagrees", "planner", "asker"]
+    op.create_index("ix_inspections_created", "inspections", ["created", *filtered], unique=False)
     op.create_index("ix_inspections_asker", "inspections", ["asker", "created"], unique=False)
     op.create_index("ix_inspections_product", "inspections", ["product", "lot"], unique=False)
-    queue = ["priority", "created", "id", "state", "verdict", "disagrees", "planner", "asker"]
-    op.create_index("ix_inspections_queue", "inspections", queue, unique=False)
+    op.create_index("ix_inspections_queue", "inspections", ["priority", "created", *filtered], unique=False)
     op.create_table(
         "rules",
         sa.Column("product", sa.String(length=200), nullable=False),
