@@ -25,7 +25,7 @@ from kenpin.contracts.verdict import Criteria, Criterion, Op
 from kenpin.contracts.view import RgbImage
 from kenpin.tuning import wording
 from kenpin.tuning.drawing import KINDS, SHAPE, drawn, part_of
-from kenpin.tuning.teacher import Message, Teacher, strict_args
+from kenpin.tuning.teacher import TOOLS, Message, Teacher, strict_args
 
 ROOT = Path(__file__).parents[2]
 STORE = ROOT / "prompts" / "instructions"
@@ -151,6 +151,7 @@ class Writer:
     def __init__(self, folder: Path) -> None:
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        (folder / "tools.json").write_text(json.dumps(TOOLS, ensure_ascii=False), encoding="utf-8")
         self._lines = (folder / "dialogues.jsonl").open("w", encoding="utf-8")
 
     def write(self, source: str, lang: str, messages: list[Message], **more: Any) -> None:

@@ -1,18 +1,23 @@
 """Drawn surfaces with at most one defect whose kind and box are known: what a model learns to see from."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from kenpin.contracts.view import Box, RgbImage
+if TYPE_CHECKING:  # training draws where nothing but torch and OpenCV is installed
+    from kenpin.contracts.view import Box, RgbImage
 
 KINDS = ("scratch", "crack", "pit", "stain", "dent", "chip")
 SURFACES = ("brushed", "cast", "matte", "weave", "granite")
 SHAPE = (352, 448)
 """Rows and columns: multiples of the model's 32 pixels, so that nothing resizes them again."""
 Field = NDArray[np.float32]
+"""(H, W) float32."""
 
 
 @dataclass(frozen=True)
