@@ -37,7 +37,9 @@ def token() -> str | None:
 
 def _known_or_stop() -> Actor:
     try:
-        if (actor := _known(installation().people)) is not None:
+        kenpin = installation()
+        assert kenpin.vault  # asked for at the door: with a wrong master key, every page is one line that says so
+        if (actor := _known(kenpin.people)) is not None:
             return actor
     except KenpinError as exc:
         st.error(plain(str(exc)))
