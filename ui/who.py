@@ -6,8 +6,8 @@ from kenpin.contracts.errors import KenpinError, SignInRefused
 from kenpin.contracts.people import Actor
 from kenpin.security.people import GUEST, People
 from ui.backend import installation
-from ui.parts.plain import plain
 from ui.parts.signin import show_signed_out
+from ui.parts.uploads import say_error
 from ui.state import session
 
 COOKIE = "kenpin_session"
@@ -42,7 +42,7 @@ def _known_or_stop() -> Actor:
         if (actor := _known(kenpin.people)) is not None:
             return actor
     except KenpinError as exc:
-        st.error(plain(str(exc)))
+        say_error(str(exc))
     else:
         st.session_state.clear()
         show_signed_out(session().texts)
