@@ -118,7 +118,7 @@ def run(folder: Path, model_folder: Path, batch: int) -> dict[str, dict[str, flo
     from transformers import Qwen3VLForConditionalGeneration
 
     from kenpin.tuning.encoding import Encoder, read_dialogues
-    from kenpin.tuning.train import tensors
+    from kenpin.tuning.train import moved, tensors
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tools = json.loads((folder / "tools.json").read_text(encoding="utf-8"))
@@ -133,7 +133,7 @@ def run(folder: Path, model_folder: Path, batch: int) -> dict[str, dict[str, flo
     for start in range(0, len(asked), batch):
         part = asked[start:start + batch]
         # Left padding, so that every prompt ends where the reply begins.
-        inputs, _ = tensors([item[0] for item in part], encoder, device)
+        inputs = moved(tensors([item[0] for item in part], encoder)[0], device)
         width = inputs["input_ids"].shape[1]
         for name in ("input_ids", "attention_mask", "mm_token_type_ids"):
             for row, item in enumerate(part):

@@ -23,8 +23,8 @@ from numpy.random import Generator
 from agent.opening import Material, Photo
 from kenpin.contracts.verdict import Criteria, Criterion, Op
 from kenpin.contracts.view import RgbImage
-from kenpin.tuning import wording
-from kenpin.tuning.drawing import KINDS, SHAPE, drawn, part_of
+from kenpin.tuning import eyes, wording
+from kenpin.tuning.drawing import KINDS, SHAPE, drawn
 from kenpin.tuning.teacher import TOOLS, Message, Teacher, strict_args
 
 ROOT = Path(__file__).parents[2]
@@ -34,8 +34,6 @@ HELD_OUT_WRITERS = frozenset({"en-05", "en-14", "ja-04", "ja-12"})
 """Nothing that they wrote is trained on."""
 DRAWN = 48
 """Drawn pictures that conversations with tools are about; the fourth part of them is clean."""
-PAD = 16
-"""Pixels around a defect that a model zooms in on by eye."""
 CRITERIA = Criteria(revision="1", limits=(Criterion(of="scratch", quantity="length", op=Op.LE, value=5, unit="mm"),))
 
 
@@ -115,32 +113,23 @@ def _drawn(number: int) -> RgbImage:
 @cache
 def _bundled(name: str) -> Photo:
     """A picture that comes with Kenpin, at most as large as a drawn one: tools run a thousand times on it."""
-    pixels = cv2.imread(str(SAMPLES / name))[..., ::-1]
+    pixels = np.asarray(cv2.imread(str(SAMPLES / name)), np.uint8)[..., ::-1]
     width = SHAPE[1]
     height = round(pixels.shape[0] * width / pixels.shape[1])
-    return Photo(pixels=np.ascontiguousarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)))
+    small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    return Photo(pixels=np.ascontiguousarray(small, np.uint8))
 
 
 def by_eye(teacher: Teacher, rng: Generator, lang: str, seed: int) -> list[Message]:
     """A conversation without a search: the model says which defect it sees where, and zooms in on it."""
-    kind = None if rng.random() < 0.1 else KINDS[int(rng.integers(len(KINDS)))]
     say = wording.BY_EYE[lang][int(rng.integers(len(wording.BY_EYE[lang])))]
-    picture = drawn(np.random.default_rng([11, seed]), kind=kind)
+    picture = eyes.picture(seed)
     messages = teacher.converse(Material(subject=Photo(pixels=picture.pixels)), (), ask=say)
     for part in messages[1]["content"]:
         if part["type"] == "image_url":
             part.clear()
-            part.update({"type": "image", "drawn": [11, seed], "kind": kind})
-    height, width = picture.pixels.shape[:2]
-    if picture.box is None or kind is None:
-        why, question = wording.NOT_SEEN[lang]
-        name, args = "ask", {"why": why, "question": question, "missing": ["target"]}
-    else:
-        x0, y0, x1, y1 = picture.box
-        box = [max(x0 - PAD, 0), max(y0 - PAD, 0), min(x1 + PAD, width), min(y1 + PAD, height)]
-        sides = (width, height, width, height)
-        name, args = "zoom", {"why": wording.seen(kind, part_of(picture.box, width, height), lang),
-                              "box": [round(1000 * v / side) for v, side in zip(box, sides, strict=True)]}
+            part.update({"type": "image", "drawn": [eyes.SEEDS, seed], "kind": picture.kind})
+    name, args = eyes.call(picture, lang)
     call = {"type": "function", "id": "call00000", "function": {"name": name, "arguments": strict_args(name, args)}}
     return [*messages, {"role": "assistant", "content": "", "tool_calls": [call]}]
 
@@ -177,18 +166,18 @@ class Writer:
         self._lines.close()
 
 
-def generate(folder: Path, *, seed: int = 0, most: int | None = None, eyes: int = 4000) -> Iterator[str]:
+def generate(folder: Path, *, seed: int = 0, most: int | None = None, by_eyes: int = 4000) -> Iterator[str]:
     """Make conversations and write them; yields the source of each as it is done.
 
     Args:
         folder: Where to.
         seed: Of everything that is drawn by lot.
         most: Conversations with tools; None is all of them.
-        eyes: Conversations by eye.
+        by_eyes: Conversations by eye; training draws their pictures anew.
     """
     rng, teacher, writer = np.random.default_rng(seed), Teacher(), Writer(folder)
     try:
-        for number in range(eyes):
+        for number in range(by_eyes):
             lang = ("en", "ja")[number % 2]
             writer.write("by eye", lang, by_eye(teacher, rng, lang, seed=number))
             yield "by eye"
@@ -207,7 +196,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=None)
     parser.add_argument("--eyes", type=int, default=4000)
     given = parser.parse_args()
-    for number, _ in enumerate(generate(given.folder, most=given.most, eyes=given.eyes), 1):
+    for number, _ in enumerate(generate(given.folder, most=given.most, by_eyes=given.eyes), 1):
         if number % 500 == 0:
             print(number, "conversations", flush=True)  # noqa: T201  # a command's progress
 

@@ -37,6 +37,8 @@ class Encoder:
         self.processor: Any = AutoProcessor.from_pretrained(model)
         self.tokenizer = self.processor.tokenizer
         self._data, self._tools = data, list(tools)
+        self.orders = {tool["function"]["name"]: list(tool["function"]["parameters"]["properties"]) for tool in tools}
+        self._grids: dict[str, tuple[int, int, int]] = {}
         self._patches: OrderedDict[str, tuple[Any, tuple[int, int, int]]] = OrderedDict()
         ids = self.tokenizer.convert_tokens_to_ids
         self._start, self._end, self.pad = ids(START), ids(END), ids(PAD)
@@ -74,7 +76,10 @@ class Encoder:
         return said
 
     def _tokens(self, part: dict[str, Any]) -> int:
-        _, grid = self.patches(part)
+        key = "drawn" if "drawn" in part else part["image"]  # drawn pictures are all of one size
+        if key not in self._grids:
+            self._grids[key] = self.patches(part)[1]
+        grid = self._grids[key]
         return grid[0] * grid[1] * grid[2] // 4
 
     def patches(self, part: dict[str, Any]) -> tuple[Any, tuple[int, int, int]]:
@@ -93,7 +98,8 @@ class Encoder:
 
         if "drawn" in part:
             return Image.fromarray(drawn(np.random.default_rng(part["drawn"]), kind=part["kind"]).pixels)
-        return Image.fromarray(np.ascontiguousarray(cv2.imread(str(self._data / "pictures" / part["image"]))[..., ::-1]))
+        pixels = np.asarray(cv2.imread(str(self._data / "pictures" / part["image"])), np.uint8)
+        return Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
 
 
 def read_dialogues(data: Path) -> list[dict[str, Any]]:

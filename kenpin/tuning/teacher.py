@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
 from agent.conclude import conclude_turn
 from agent.desk import StateDesk
@@ -27,7 +27,7 @@ from agent.record import Recorder
 from agent.state import State, first_step
 from agent.toolcall import Call
 from kenpin.config import Settings
-from kenpin.contracts.errors import StoreError
+from kenpin.contracts.errors import BadInput, StoreError
 from kenpin.contracts.ports import CaseSearch
 from kenpin.contracts.view import RgbImage
 from tools.catalog import CATALOG, OFFERED
@@ -126,28 +126,54 @@ class Teacher:
     def _open(self, material: Material) -> State:
         setup, views = opening(material, "20200101T000000-00000000", pictures=self.pictures,
                                tools=self._recorder.versions, planner=self._planner.info)
-        state = {"setup": setup.model_dump(mode="json"), "messages": [], "regions": {}, "turns": [],
+        state: dict[str, Any] = {"setup": setup.model_dump(mode="json"), "messages": [], "regions": {}, "turns": [],
                  "scale": first_scale(material.mm_per_px, setup.camera),
                  "views": {view.id: view.model_dump(mode="json") for view in views}}
         return cast("State", state)
 
     def _turn(self, state: State, say: str) -> None:
         """One turn, as `agent.graph` runs it."""
-        clean = {"say": say, "by": None, "steps": [], "sent": [], "spent_ms": 0.0, "planned": 0, "invalid": 0,
+        self._said(state, say)
+        while not state["ending"] and not self._recorder.limit(state):
+            self._next(state)
+        self._end(state)
+
+    def _said(self, state: State, say: str) -> None:
+        clean: dict[str, Any] = {"say": say, "by": None, "steps": [], "sent": [], "spent_ms": 0.0, "planned": 0, "invalid": 0,
                  "ending": None}
         state.update(cast("State", clean))
         state["messages"] = [*state["messages"], HumanMessage(content=say)]
-        while not state["ending"] and not self._recorder.limit(state):
-            self._step(state)
+
+    def _end(self, state: State) -> None:
         update, _ = conclude_turn(state, self._recorder, self._planner.info)
         state["turns"] = [*state["turns"], *update["turns"]]
 
-    def _step(self, state: State) -> None:
-        desk = self._recorder.desk(state)
-        message = self._planner.model.invoke(self._planner.request(state, desk).messages)
-        number = sum(len(m.tool_calls) for m in state["messages"] if isinstance(m, AIMessage))
+    def demonstrate(self, material: Material, say: str, calls: Sequence[tuple[str, dict[str, Any]]]) -> list[Message]:
+        """One turn in which given calls are made instead of the planner's own; arguments in pixels of the upload.
+
+        Raises:
+            BadInput: A call cannot be carried out, or none of them ends the turn.
+        """
+        state = self._open(material)
+        self._said(state, say)
+        for name, args in calls:
+            self._take(state, ToolCall(name=name, args=args, id="", type="tool_call"))
+        if any(step["status"] != "ok" for step in state["steps"]) or not state["ending"]:
+            raise BadInput("the calls cannot be carried out; expected steps that succeed, and an answer")
+        self._end(state)
+        return [plain(message) for message in build(state, self._recorder.desk(state), self._edge).messages]
+
+    def _next(self, state: State) -> None:
+        """Ask the planner, and do what it says."""
+        message = self._planner.model.invoke(self._planner.request(state, self._recorder.desk(state)).messages)
         [call] = message.tool_calls
-        call = {**call, "id": f"call{number:05d}"}
+        self._take(state, call)
+
+    def _take(self, state: State, call: ToolCall) -> None:
+        """Carry out a call, and keep it in the form in which a model would have made it."""
+        desk = self._recorder.desk(state)
+        number = sum(len(m.tool_calls) for m in state["messages"] if isinstance(m, AIMessage))
+        call = ToolCall(name=call["name"], args=call["args"], id=f"call{number:05d}", type="tool_call")
         place = self._edge.frame(desk, call["args"].get("view"))
         said = strict_args(call["name"], self._arguments.write(call["name"], call["args"], place))
         reply = AIMessage(content="", tool_calls=[call], additional_kwargs={"kenpin": {"said": {call["id"]: said}}})

@@ -16,15 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kenpin.tuning.encoding import Encoder, Example, read_dialogues, texts_of
-from kenpin.tuning.model import SMALL, Shape, build
+import cv2
 
-RATE = 2e-3
+from kenpin.tuning.encoding import Encoder, Example, read_dialogues, texts_of
+from kenpin.tuning.eyes import redrawn
+from kenpin.tuning.model import SHAPES, SMALL, Shape, build
+
+RATE = 1.5e-3
 """Of AdamW, after the warm-up; falls to a tenth along a cosine."""
 WARM = 0.03
 """Share of the time in which the rate rises."""
-POOL = 64
-"""Batches that are drawn together, so that examples of like length share one."""
+POOL = 512
+"""Examples that are drawn together, so that those of like length share a batch."""
 
 
 @dataclass
@@ -40,6 +43,10 @@ class Run:
     seed: int = 0
     longest: int = 1400
     """Examples with more tokens are left out."""
+    eyes: int = 4000
+    """Conversations by eye in a round through the examples."""
+    workers: int = 0
+    """Processes that draw pictures and make batches; 0 does it in between."""
     shape: Shape = field(default_factory=lambda: SMALL)
     began: float = field(default_factory=time.monotonic)
     done: float = 0.0
@@ -58,24 +65,51 @@ def rate(share: float) -> float:
     return RATE * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (share - WARM) / (1 - WARM))))
 
 
-def batches(examples: Sequence[Example], tokens: int, rng: random.Random) -> Iterator[list[Example]]:
+Source = Example | dict[str, Any]
+"""An example, or a conversation by eye whose picture is drawn anew each time."""
+DRAWN_AGAIN = 1_000_000
+"""First seed of pictures that are drawn in training; tests draw others."""
+
+
+def batches(sources: Sequence[Source], encoder: Encoder, tokens: int, rng: random.Random) -> Iterator[list[Example]]:
     """Batches without end: shuffled, examples of like length together, at most so many tokens with padding."""
     while True:
-        order = rng.sample(range(len(examples)), len(examples))
-        made: list[list[Example]] = []
+        order = rng.sample(range(len(sources)), len(sources))
         for start in range(0, len(order), POOL):
-            group: list[Example] = []
-            for i in sorted(order[start:start + POOL], key=lambda i: len(examples[i].ids)):
-                if group and len(examples[i].ids) * (len(group) + 1) > tokens:
-                    made.append(group)
-                    group = []
-                group.append(examples[i])
-            made.append(group)
-        rng.shuffle(made)
-        yield from made
+            drawn = [_drawn(sources[i], encoder, rng) for i in order[start:start + POOL]]
+            made: list[list[Example]] = [[]]
+            for example in sorted(drawn, key=lambda example: len(example.ids)):
+                if made[-1] and len(example.ids) * (len(made[-1]) + 1) > tokens:
+                    made.append([])
+                made[-1].append(example)
+            rng.shuffle(made)
+            yield from made
 
 
-def tensors(batch: Sequence[Example], encoder: Encoder, device: Any) -> tuple[dict[str, Any], Any]:
+def _drawn(source: Source, encoder: Encoder, rng: random.Random) -> Example:
+    if isinstance(source, Example):
+        return source
+    again = redrawn(source, encoder.orders, DRAWN_AGAIN + rng.randrange(1 << 40))
+    return encoder.example(again["messages"])
+
+
+def fed(sources: Sequence[Source], encoder: Encoder, run: Run, steps: int, *, workers: int) -> Iterator[Any]:
+    """Batches as tensors, made by so many processes beside this one."""
+    from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+    class Feed(IterableDataset[Any]):
+        """Each process draws by its own lot."""
+
+        def __iter__(self) -> Iterator[Any]:
+            info = get_worker_info()
+            rng = random.Random(run.seed + steps * 64 + (info.id if info else 0))
+            for batch in batches(sources, encoder, run.tokens, rng):
+                yield (*tensors(batch, encoder), len(batch))
+
+    return iter(DataLoader(Feed(), batch_size=None, num_workers=workers))
+
+
+def tensors(batch: Sequence[Example], encoder: Encoder) -> tuple[dict[str, Any], Any]:
     """A batch as the model takes it, and the labels, -100 where the model did not speak."""
     import torch
 
@@ -87,10 +121,16 @@ def tensors(batch: Sequence[Example], encoder: Encoder, device: Any) -> tuple[di
     inputs = {"input_ids": ids, "attention_mask": mask, "mm_token_type_ids": (ids == encoder.pad).int()}
     shown = [encoder.patches(part) for example in batch for part in example.pictures]
     if shown:
-        inputs["pixel_values"] = torch.cat([patches for patches, _ in shown]).float()
+        inputs["pixel_values"] = torch.cat([patches for patches, _ in shown])
         inputs["image_grid_thw"] = torch.tensor([grid for _, grid in shown])
     labels = torch.where(said, ids, -100)
-    return {name: value.to(device) for name, value in inputs.items()}, labels.to(device)
+    return inputs, labels
+
+
+def moved(inputs: dict[str, Any], device: Any) -> dict[str, Any]:
+    """A batch on the device, pictures in the model's precision."""
+    there = {name: value.to(device, non_blocking=True) for name, value in inputs.items()}
+    return there | ({"pixel_values": there["pixel_values"].float()} if "pixel_values" in there else {})
 
 
 def loss_of(model: Any, inputs: dict[str, Any], labels: Any) -> Any:
@@ -103,8 +143,8 @@ def loss_of(model: Any, inputs: dict[str, Any], labels: Any) -> Any:
     return torch.nn.functional.cross_entropy(model.lm_head(hidden[kept]).float(), wanted[kept])
 
 
-def prepared(run: Run) -> tuple[Any, Encoder, list[Example], list[dict[str, Any]]]:
-    """The model of a run as it stands, what encodes for it, and the examples."""
+def prepared(run: Run) -> tuple[Any, Encoder, list[Source]]:
+    """The model of a run as it stands, what encodes for it, and what it learns from."""
     import torch
     from transformers import Qwen3VLForConditionalGeneration
 
@@ -113,10 +153,11 @@ def prepared(run: Run) -> tuple[Any, Encoder, list[Example], list[dict[str, Any]
         build(run.out, shape=run.shape, texts=texts_of(dialogues), seed=run.seed)
     tools = json.loads((run.data / "tools.json").read_text(encoding="utf-8"))
     encoder = Encoder(run.out, run.data, tools)
-    examples = [encoder.example(dialogue["messages"]) for dialogue in dialogues]
-    kept = [e for e in examples if any(e.said) and len(e.ids) <= run.longest]
+    by_eye: list[Source] = [dialogue for dialogue in dialogues if dialogue["source"] == "by eye"]
+    others = [encoder.example(d["messages"]) for d in dialogues if d["source"] != "by eye"]
+    kept: list[Source] = [e for e in others if any(e.said) and len(e.ids) <= run.longest]
     model = Qwen3VLForConditionalGeneration.from_pretrained(run.out, dtype=torch.float32)
-    return model, encoder, kept, tools
+    return model, encoder, kept + by_eye[:run.eyes]
 
 
 def train(run: Run, say: Any = print) -> None:
@@ -124,36 +165,38 @@ def train(run: Run, say: Any = print) -> None:
     import torch
 
     torch.manual_seed(run.seed)
+    cv2.setNumThreads(0)  # its threads do not survive in the processes that draw
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model, encoder, examples, _ = prepared(run)
-    say(f"{len(examples)} conversations, {sum(len(e.ids) for e in examples) / len(examples):.0f} tokens each, "
-        f"{sum(sum(e.said) for e in examples) / len(examples):.0f} of them said; "
-        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters on {device}")
+    model, encoder, sources = prepared(run)
+    steps = _steps(run)
+    feed = fed(sources, encoder, run, steps, workers=run.workers)
+    first = next(feed)  # processes are started before the device is touched
+    say(f"{len(sources)} conversations, {sum(p.numel() for p in model.parameters()) / 1e6:.2f}M parameters on {device}")
     model.to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.05)
-    steps = _resumed(run, model, optimizer)
+    _resume(run, model, optimizer)
     run.began = saved = time.monotonic()
-    feed, seen, smooth = batches(examples, run.tokens, random.Random(run.seed + steps)), 0, None
+    seen, smooth = 0, torch.zeros((), device=device)
     while run.share < 1:
-        batch = next(feed)
+        inputs, labels, count = first or next(feed)
+        first = None
         for group in optimizer.param_groups:
             group["lr"] = rate(run.share)
-        inputs, labels = tensors(batch, encoder, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss = loss_of(model, inputs, labels)
+            loss = loss_of(model, moved(inputs, device), labels.to(device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        steps, seen = steps + 1, seen + len(batch)
-        smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
-        if steps % 20 == 0:
-            say(f"step {steps}, {run.share:.0%}, {seen} conversations, loss {smooth:.3f}")
+        smooth = loss.detach() if steps == 0 else 0.95 * smooth + 0.05 * loss.detach()
+        steps, seen = steps + 1, seen + count
+        if steps % 50 == 0:
+            say(f"step {steps}, {run.share:.0%}, {seen} conversations, loss {smooth.item():.3f}")
         if time.monotonic() - saved > 60 * run.save_minutes:
             _save(run, model, optimizer, steps)
             saved = time.monotonic()
     _save(run, model, optimizer, steps)
-    say(f"done: {steps} steps, {seen} conversations, loss {smooth:.3f}")
+    say(f"done: {steps} steps, {seen} conversations, loss {smooth.item():.3f}")
 
 
 def _save(run: Run, model: Any, optimizer: Any, steps: int) -> None:
@@ -170,17 +213,23 @@ def _save(run: Run, model: Any, optimizer: Any, steps: int) -> None:
     model.save_pretrained(run.out, state_dict=whole)
 
 
-def _resumed(run: Run, model: Any, optimizer: Any) -> int:
-    """Take over what an earlier start left; the number of steps that it made."""
+def _steps(run: Run) -> int:
+    """Steps that earlier starts made."""
     import torch
 
-    if not (run.out / "state.pt").exists():
-        return 0
-    state = torch.load(run.out / "state.pt", map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    run.done = state["minutes"]
-    return int(state["steps"])
+    path = run.out / "state.pt"
+    return int(torch.load(path, map_location="cpu", weights_only=True)["steps"]) if path.exists() else 0
+
+
+def _resume(run: Run, model: Any, optimizer: Any) -> None:
+    """Take over what an earlier start left."""
+    import torch
+
+    if (run.out / "state.pt").exists():
+        state = torch.load(run.out / "state.pt", map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        run.done = state["minutes"]
 
 
 def main() -> None:
@@ -191,8 +240,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--tokens", type=int, default=6000)
     parser.add_argument("--longest", type=int, default=1400)
+    parser.add_argument("--eyes", type=int, default=4000)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="small")
     given = parser.parse_args()
-    train(Run(given.data, given.out, given.minutes, tokens=given.tokens, longest=given.longest),
+    train(Run(given.data, given.out, given.minutes, tokens=given.tokens, longest=given.longest, eyes=given.eyes,
+              workers=given.workers, shape=SHAPES[given.shape]),
           say=lambda text: print(text, flush=True))  # noqa: T201  # a command's progress
 
 

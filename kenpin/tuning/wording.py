@@ -9,16 +9,17 @@ KINDS = {"scratch": ("scratch", "傷"), "crack": ("crack", "クラック"), "pit
 PARTS = {"upper left": ("upper left", "左上"), "upper right": ("upper right", "右上"),
          "lower left": ("lower left", "左下"), "lower right": ("lower right", "右下"), "left": ("left half", "左半分"),
          "right": ("right half", "右半分"), "centre": ("centre", "中央")}
-TRAINED = {
+TRAINED: dict[str, tuple[str, ...]] = {
     "en": ("Look for {kind}s.", "Is there a {kind} in the {part}?", "Check the {part} for {kind}s.",
            "How long is the {kind}?", "Count the {kind}s.", "Zoom in on the {part}.", "Crop the {part}.",
            "Any {kind} on this surface?", "Read the text in the {part}.", "How many {kind}s are in the {part}?",
            "Is the picture sharp enough?", "Raise the contrast of the {part}."),
     "ja": ("{kind}を探して。", "{part}に{kind}はありますか？", "{part}の{kind}を確認して。", "{kind}の長さは？",
            "{kind}の数を数えて。", "{part}を拡大して。", "{part}を切り出して。", "この面に{kind}はある？",
-           "{part}の文字を読んで。", "{part}に{kind}はいくつある？", "ピントは十分？", "{part}のコントラストを上げて。"),
+           "{part}の文字を読んで。", "{part}に{kind}はいくつある？", "ピントは十分？",
+           "{part}のコントラストを上げて。"),
 }
-HELD_OUT = {
+HELD_OUT: dict[str, tuple[str, ...]] = {
     "en": ("Please inspect the {part} and tell me about any {kind}.", "What is the length of that {kind}?",
            "Give me a closer look at the {part}.", "Number of {kind}s, please."),
     "ja": ("{part}を見て、{kind}があれば教えてください。", "その{kind}は何ピクセルの長さですか？",
@@ -32,7 +33,8 @@ SEEN = {"en": "By eye: {kind}, {part}.", "ja": "目視：{part}に{kind}。"}
 """What `why` says of a defect that the model sees for itself."""
 NOT_SEEN = {"en": ("By eye: no defect.", "I see no defect; which place shall I enlarge?"),
             "ja": ("目視：欠陥なし。", "欠陥は見えません。どこを拡大しますか？")}
-EYE_PARTS = {**PARTS, "left": ("left", "左"), "right": ("right", "右"), "upper": ("upper", "上"), "lower": ("lower", "下")}
+EYE_PARTS = {**PARTS, "left": ("left", "左"), "right": ("right", "右"), "upper": ("upper", "上"),
+             "lower": ("lower", "下")}
 
 
 @dataclass(frozen=True)
