@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 # A company's own certificates count too, where the machine has a certificate store.
 export UV_NATIVE_TLS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),1,0)
 
-.PHONY: help demo test test-browser test-large suites lint types imports router manifest lock setup ui clean
+.PHONY: help demo test test-browser test-large test-slow suites lint types imports router manifest lock setup ui clean
 
 help:
 	@echo "make demo   set up and inspect bundled pictures     make ui      open the chat page"
@@ -30,10 +30,13 @@ ui: setup
 	@$(BIN)/kenpin ui
 
 test: setup
-	@$(BIN)/python -m pytest -m "not browser and not large"
+	@$(BIN)/python -m pytest -m "not browser and not large and not slow"
 
 test-browser: setup
 	@$(BIN)/python -m pytest -m browser tests/ui
+
+test-slow: setup
+	@$(BIN)/python -m pytest -m slow tests/integration
 
 test-large: setup
 	@$(BIN)/python -m pytest -m large tests/integration/test_large_pictures.py

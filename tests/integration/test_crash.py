@@ -16,6 +16,8 @@ CRASH = ROOT / "bench" / "crash.py"
 SEED = "5"
 """Three of the ten lives of this one last until something is signed, and one ends while the installation is opened."""
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def ran() -> subprocess.CompletedProcess[str]:
