@@ -1,6 +1,6 @@
 """What the small planner calls, against the embedded planner that taught it.
 
-    python bench/planner_small.py make TESTS [--each 100] [--suite PATH ...]
+    python bench/planner_small.py make TESTS [--each 100] [--trained DATA/dialogues.jsonl] [--suite PATH ...]
     python bench/planner_small.py score TESTS MODEL [--batch 16]
 
 `make` (Kenpin's environment) holds conversations with the embedded planner about pictures that training never drew:
@@ -8,7 +8,7 @@ wording that was trained on, the writers and templates that were held out, and t
 `tune`) gives MODEL each conversation up to the first call of its last turn and takes the likeliest call, without a
 grammar. Printed per group: calls that parse, right tool, right tool with all arguments (boxes at IoU 0.5; `why`, and
 what `answer` and `ask` say, are free wording and not compared), and by eye: the kind, the ninth of the picture, and
-both. The reference is the teacher, so a group's figures say how well it was copied, not how often the teacher is right.
+both. A wrong action is a tool that runs where the teacher asks or answers at once. The reference is the teacher, so a group's figures say how well it was copied, not how often the teacher is right.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,19 @@ UNSEEN = 100_000
 """First of the pictures that training does not draw."""
 
 
-def make(folder: Path, each: int, suites: Sequence[Path]) -> None:
-    """Hold the conversations."""
+def instructions(path: Path) -> set[str]:
+    """What was said in the conversations of a file."""
+    said = set()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        for message in json.loads(line)["messages"]:
+            if message["role"] == "user":
+                content = message["content"]
+                said.add(content if isinstance(content, str) else content[0]["text"])
+    return said
+
+
+def make(folder: Path, each: int, suites: Sequence[Path], trained: set[str] | None) -> None:
+    """Hold the conversations; of the wording that is known, what training had no time for is a group of its own."""
     from kenpin.tuning.dialogues import Plan, Writer, by_eye, material, plans
     from kenpin.tuning.teacher import Teacher
 
@@ -42,6 +54,8 @@ def make(folder: Path, each: int, suites: Sequence[Path]) -> None:
             lang = "ja" if any(ord(c) > 0x3000 for c in say) else "en"
             found.append(Plan("suite", lang, (say,), "", int(rng.integers(48))))
     for plan in found:
+        if trained is not None and plan.source in ("known", "template") and plan.says[-1] not in trained:
+            plan = replace(plan, source="same writers, other words" if plan.source == "known" else "other slots")
         if count[plan.source] < each:
             count[plan.source] += 1
             messages = teacher.converse(material(plan, first=UNSEEN), plan.says)
@@ -96,7 +110,8 @@ def score(call: dict[str, Any] | None, wanted: dict[str, Any]) -> dict[str, bool
     tool = call is not None and call["name"] == wanted["name"]
     left = wanted["arguments"].keys() - {"why"} - FREE.get(wanted["name"], set())
     args = tool and all(alike(n, call["arguments"].get(n), wanted["arguments"][n]) for n in left)  # type: ignore[index]
-    return {"parses": call is not None, "tool": tool, "all arguments": args}
+    wrong = call is not None and wanted["name"] in FREE and call["name"] not in FREE
+    return {"parses": call is not None, "tool": tool, "all arguments": args, "wrong action": wrong}
 
 
 def seen(call: dict[str, Any] | None, wanted: dict[str, Any]) -> dict[str, bool]:
@@ -153,11 +168,12 @@ def main() -> None:
     parser.add_argument("tests", type=Path)
     parser.add_argument("model", type=Path, nargs="?")
     parser.add_argument("--each", type=int, default=100)
+    parser.add_argument("--trained", type=Path)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--suite", type=Path, nargs="*", default=[])
     given = parser.parse_args()
     if given.what == "make":
-        make(given.tests, given.each, given.suite)
+        make(given.tests, given.each, given.suite, instructions(given.trained) if given.trained else None)
         return
     for source, figures in run(given.tests, given.model, given.batch).items():
         print(f"{source:20}", "  ".join(f"{key} {value:g}" for key, value in figures.items()), flush=True)

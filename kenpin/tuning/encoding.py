@@ -15,7 +15,7 @@ from kenpin.tuning.drawing import drawn
 START, SAID, END, PAD = "<|im_start|>", "assistant\n", "<|im_end|>", "<|image_pad|>"
 LONGEST = 1400
 """Tokens of a training example; a longer conversation is cut after the last message of the model that fits."""
-KEPT = 256
+KEPT = 1024
 """Pictures kept as patches."""
 
 

@@ -139,8 +139,8 @@ class Teacher:
         self._end(state)
 
     def _said(self, state: State, say: str) -> None:
-        clean: dict[str, Any] = {"say": say, "by": None, "steps": [], "sent": [], "spent_ms": 0.0, "planned": 0, "invalid": 0,
-                 "ending": None}
+        clean: dict[str, Any] = {"say": say, "by": None, "steps": [], "sent": [], "spent_ms": 0.0, "planned": 0,
+                                 "invalid": 0, "ending": None}
         state.update(cast("State", clean))
         state["messages"] = [*state["messages"], HumanMessage(content=say)]
 

@@ -97,12 +97,12 @@ def fed(sources: Sequence[Source], encoder: Encoder, run: Run, steps: int, *, wo
     """Batches as tensors, made by so many processes beside this one."""
     from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-    class Feed(IterableDataset[Any]):
+    class Feed(IterableDataset):  # type: ignore[misc]  # torch is not installed where types are checked
         """Each process draws by its own lot."""
 
         def __iter__(self) -> Iterator[Any]:
             info = get_worker_info()
-            rng = random.Random(run.seed + steps * 64 + (info.id if info else 0))
+            rng = random.Random(run.seed + steps * 64 + (info.id if info else 0))  # noqa: S311  # no secret
             for batch in batches(sources, encoder, run.tokens, rng):
                 yield (*tensors(batch, encoder), len(batch))
 
@@ -185,8 +185,9 @@ def train(run: Run, say: Any = print) -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss = loss_of(model, moved(inputs, device), labels.to(device))
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        if torch.isfinite(norm):  # one broken step would be in every weight from then on
+            optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         smooth = loss.detach() if steps == 0 else 0.95 * smooth + 0.05 * loss.detach()
         steps, seen = steps + 1, seen + count
@@ -209,8 +210,9 @@ def _save(run: Run, model: Any, optimizer: Any, steps: int) -> None:
     (run.out / "state.tmp").replace(run.out / "state.pt")
     whole = {name: value.to(torch.bfloat16) if value.is_floating_point() else value
              for name, value in model.state_dict().items()}
-    model.config.dtype = torch.bfloat16
     model.save_pretrained(run.out, state_dict=whole)
+    config = json.loads((run.out / "config.json").read_text(encoding="utf-8")) | {"dtype": "bfloat16"}
+    (run.out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _steps(run: Run) -> int:
