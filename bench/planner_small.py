@@ -8,7 +8,8 @@ wording that was trained on, the writers and templates that were held out, and t
 `tune`) gives MODEL each conversation up to the first call of its last turn and takes the likeliest call, without a
 grammar. Printed per group: calls that parse, right tool, right tool with all arguments (boxes at IoU 0.5; `why`, and
 what `answer` and `ask` say, are free wording and not compared), and by eye: the kind, the ninth of the picture, and
-both. A wrong action is a tool that runs where the teacher asks or answers at once. The reference is the teacher, so a group's figures say how well it was copied, not how often the teacher is right.
+both. A wrong action is a tool that runs where the teacher asks or answers at once. The reference is the teacher, so
+a group's figures say how well it was copied, not how often the teacher is right.
 """
 
 import argparse
@@ -53,9 +54,10 @@ def make(folder: Path, each: int, suites: Sequence[Path], trained: set[str] | No
             say = json.loads(line)["turns"][0]["say"]
             lang = "ja" if any(ord(c) > 0x3000 for c in say) else "en"
             found.append(Plan("suite", lang, (say,), "", int(rng.integers(48))))
-    for plan in found:
-        if trained is not None and plan.source in ("known", "template") and plan.says[-1] not in trained:
-            plan = replace(plan, source="same writers, other words" if plan.source == "known" else "other slots")
+    other = {"known": "same writers, other words", "template": "other slots"}
+    for planned in found:
+        new = trained is not None and planned.source in other and planned.says[-1] not in trained
+        plan = replace(planned, source=other[planned.source]) if new else planned
         if count[plan.source] < each:
             count[plan.source] += 1
             messages = teacher.converse(material(plan, first=UNSEEN), plan.says)
