@@ -32,7 +32,7 @@ ui: setup
 	@$(BIN)/kenpin ui
 
 test: setup
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not browser and not large and not slow"
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not browser and not large and not slow and not vllm"
 
 test-browser: setup
 	@$(BIN)/python -m pytest -m browser tests/ui
