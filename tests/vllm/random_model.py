@@ -1,5 +1,9 @@
 """Writes a model of the Qwen3-VL architecture with random weights, in the layout that vLLM loads. Run by the server's
-own Python: `python random_model.py FOLDER`. It knows nothing; what the server makes of its replies is what is tested."""
+own Python: `python random_model.py FOLDER`. It knows nothing; what the server makes of its replies is what is tested.
+
+One leaning is built in, since the grammar of a call lets blanks and strings go on: the first number of every token's
+vector is the same, so that the first column of the output layer is a bias, and by it blanks are rare and ends likely.
+"""
 
 import json
 import sys
@@ -10,6 +14,11 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<
 MARKERS = ["<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
 WIDTH, LAYERS, HEADS, HEAD = 192, 6, 3, 64
 CONTEXT = 65536
+CONSTANT = 8.0
+"""The first number of every token's vector, beside others of deviation 1."""
+LEANINGS = {'"': 1.5, "null": 7.0, "ask": -4.0, "answer": -2.0, ",": 2.0, "}": 2.0, "]": 2.0, "false": 1.0, "true": 1.0}
+NEVER = -16.0
+"""Of blanks, control characters and the marks of the template."""
 TEMPLATE = """
 {%- macro shown(content) -%}
 {%- if content is string -%}{{ content }}{%- else -%}
@@ -59,6 +68,28 @@ def tokenizer(texts: list[str]):  # type: ignore[no-untyped-def]
     return made
 
 
+def lean(model, words) -> None:  # type: ignore[no-untyped-def]
+    """Draw the weights anew at a scale at which what was said before counts, and write the bias."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "language_model.layers" in name and weight.dim() == 2:
+                weight.normal_(0, 0.08)
+        inner = model.model.language_model.embed_tokens.weight
+        inner.normal_(0, 1)
+        inner[:, 0] = CONSTANT
+        some = torch.randint(0, inner.shape[0] // 2, (1, 256), generator=torch.Generator().manual_seed(0))
+        first = float(model.model.language_model(input_ids=some).last_hidden_state[0, :, 0].mean())
+        outer = model.lm_head.weight
+        outer.normal_(0, 0.12)
+        outer[:, 0] = 0
+        for text, number in words.get_vocab().items():
+            plain = text if text in SPECIAL else words.convert_tokens_to_string([text])
+            never = text in SPECIAL or not plain.strip() or any(ord(letter) < 32 for letter in plain)
+            outer[number, 0] = (NEVER if never else LEANINGS.get(plain, 0.0)) / first
+
+
 def main(folder: Path) -> None:
     """Write everything that a server reads."""
     import torch
@@ -72,7 +103,7 @@ def main(folder: Path) -> None:
         text_config={
             "vocab_size": -(-len(words) // 64) * 64, "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH,
             "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": HEADS,
-            "head_dim": HEAD, "max_position_embeddings": CONTEXT, "tie_word_embeddings": True,
+            "head_dim": HEAD, "max_position_embeddings": CONTEXT, "tie_word_embeddings": False,
             "rope_parameters": {"rope_type": "default", "rope_theta": 100000.0, "mrope_interleaved": True,
                                 "mrope_section": [12, 10, 10]},
             "eos_token_id": ids["<|im_end|>"], "bos_token_id": None},
@@ -81,8 +112,10 @@ def main(folder: Path) -> None:
             "out_hidden_size": WIDTH, "num_position_embeddings": 2304, "deepstack_visual_indexes": []},
         image_token_id=ids["<|image_pad|>"], video_token_id=ids["<|video_pad|>"],
         vision_start_token_id=ids["<|vision_start|>"], vision_end_token_id=ids["<|vision_end|>"],
-        tie_word_embeddings=True)
-    model = Qwen3VLForConditionalGeneration(config).to(torch.bfloat16)
+        tie_word_embeddings=False)
+    model = Qwen3VLForConditionalGeneration(config)
+    lean(model, words)
+    model = model.to(torch.bfloat16)
     model.generation_config.eos_token_id = [ids["<|im_end|>"], ids["<|endoftext|>"]]
     model.generation_config.pad_token_id = ids["<|endoftext|>"]
     folder.mkdir(parents=True, exist_ok=True)
