@@ -2,6 +2,7 @@
 
 import re
 import ssl
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,8 @@ class Line:
         """Pictures a prompt may hold, once the server has said so."""
         self._settings = settings
         self._http = _http(settings, self.url)
+        # Connections are kept between requests; they end with the line.
+        weakref.finalize(self, self._http["http_client"].close)
         keep_private()
 
     def served(self) -> Served:

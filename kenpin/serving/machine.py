@@ -87,9 +87,11 @@ def memory_gib() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+def threads(environ: Mapping[str, str] = os.environ) -> int:
+    """Threads of a CPU server: as `OMP_NUM_THREADS` says, else one for each core that this process may use. On a machine
+    that does other work fewer are faster, since threads that wait for each other spin."""
+    said = environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) > 0 else len(os.sched_getaffinity(0))
 
 
 def read_model(model: str) -> Model:

@@ -48,7 +48,7 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
         home=home, parser=parser or machine.parser_for(model, known.kind), pictures=settings.vllm_pictures,
         long_side=settings.vllm_long_side, context=context or min(limit, CONTEXT), host=host, port=port, name=name,
         cards=_cards(home, device, cards, known.heads), adapters=tuple(_adapter(text) for text in adapters), rank=rank,
-        cache_gib=min(max(int(machine.memory_gib() / 8), small), large), threads=machine.cores(),
+        cache_gib=min(max(int(machine.memory_gib() / 8), small), large), threads=machine.threads(),
     )  # fmt: skip
 
 

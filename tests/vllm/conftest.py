@@ -53,7 +53,8 @@ class Live:
         self.out.append(said)
         words = [sys.executable, "-m", "kenpin.cli", "serve", str(self.model), "--name", NAME, "--port",
                  str(self.port), "--context", str(CONTEXT)]
-        variables = {**os.environ, "KENPIN_HOME": str(self.home), "PYTHONPATH": str(HERE.parents[1])}
+        variables = {**os.environ, "KENPIN_HOME": str(self.home), "PYTHONPATH": str(HERE.parents[1]),
+                     "OMP_NUM_THREADS": "1"}
         with said.open("wb") as out:
             self.process = subprocess.Popen(words, stdout=out, stderr=out, env=variables)
         until = time.monotonic() + START
