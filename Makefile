@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 # A company's own certificates count too, where the machine has a certificate store.
 export UV_NATIVE_TLS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),1,0)
 
-.PHONY: help demo test test-browser test-large test-vllm suites lint types imports router manifest lock setup ui \
+.PHONY: help demo test test-browser test-large test-slow test-vllm suites lint types imports router manifest lock setup ui \
   vllm vllm-lock clean
 
 help:
@@ -32,10 +32,13 @@ ui: setup
 	@$(BIN)/kenpin ui
 
 test: setup
-	@$(BIN)/python -m pytest -m "not browser and not large and not vllm"
+	@$(BIN)/python -m pytest -m "not browser and not large and not slow and not vllm"
 
 test-browser: setup
 	@$(BIN)/python -m pytest -m browser tests/ui
+
+test-slow: setup
+	@$(BIN)/python -m pytest -m slow tests/integration
 
 test-large: setup
 	@$(BIN)/python -m pytest -m large tests/integration/test_large_pictures.py

@@ -1,4 +1,4 @@
-"""How long a search in many past cases takes, describing the query included; cases are sealed, in Chroma in a folder.
+"""How long a search in 10,000 past cases takes in the service layer, describing the query included; cases are sealed.
 
     python bench/case_speed.py [--cases 10000] [--plain]
 
@@ -14,6 +14,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,22 @@ import numpy as np
 
 from bench.recall_drawn import drawn_records
 from kenpin.cases.chroma import ChromaCases
+from kenpin.cases.desk import CaseDesk
 from kenpin.cases.embed_offline import OfflineEmbedder
 from kenpin.cases.likeness import Part, Vectors, case_texts, describe_case
+from kenpin.config import Settings
 from kenpin.contracts.case import Case, CaseQuery
+from kenpin.contracts.people import Actor, Role
 from kenpin.database.engine import open_database
+from kenpin.security.audit import ChainedAudit
 from kenpin.security.keyring import Keyring, new_key, read_keyring, write_keyring
+from kenpin.security.people import People
 from kenpin.security.vault import Vault
 from tools.detection.backbone import WEIGHTS
 from tools.recall import cut_out
 
 QUERIES = 100
+CONSOLE = Actor(name="console:bench", roles=frozenset({Role.OPERATOR, Role.ADMINISTRATOR}), kind="console")
 SPREAD = 0.48
 """Length of what is added by chance to a unit vector."""
 CAUSES = ("a worn tool edge at station {n}", "chips left in fixture {n}", "coolant of tank {n} ran low",
@@ -77,13 +84,23 @@ def described(count: int, embedder: OfflineEmbedder) -> Iterator[tuple[Case, dic
 
 
 def opened(folder: Path, sealed: bool) -> ChromaCases:
-    """The case base, with the vault of an installation."""
+    """The case base, with the vault of an installation, as its wiring makes it."""
     keys = folder / "master.key"
     if not keys.exists():
         write_keyring(keys, (new_key(),))
     ring: Keyring = read_keyring(keys)
     vault = Vault(open_database(None, folder=folder), ring) if sealed else None
     return ChromaCases(OfflineEmbedder(WEIGHTS), folder=folder / "cases", sealer=vault)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The service, asked by the console: the guard's look at the actor is within each time."""
+
+    desk: CaseDesk
+
+    def search(self, query: CaseQuery, **shown: Any) -> object:
+        return self.desk.search(CONSOLE, query, **shown)
 
 
 def fill(folder: Path, count: int, sealed: bool) -> None:
@@ -119,13 +136,17 @@ def held() -> float:
 def search(folder: Path, sealed: bool) -> None:
     """Print the table."""
     cv2.setNumThreads(1)
-    store = opened(folder, sealed)
+    kept = opened(folder, sealed)
+    database = open_database(None, folder=folder)
+    audit = ChainedAudit(database)
+    guard = People(database, audit, Settings(home=folder), console=True)
+    store = Asked(CaseDesk(guard, lambda: kept, database, audit))
     records = list(drawn_records(each=QUERIES // 5, seed=1))
     cuts = [cut_out(record["pixels"], record["box"]) for record in records]
     wholes = [record["pixels"] for record in records]
     embedder = OfflineEmbedder(WEIGHTS)
     embedder.picture(wholes[0])
-    store.get("c00000")
+    kept.get("c00000")
     before, wall = held(), time.perf_counter()
     store.search(CaseQuery(words="scratch"), region=cuts[0])
     print(f"first search of a process, all vectors read: {time.perf_counter() - wall:.1f} s wall, "
@@ -144,8 +165,8 @@ def search(folder: Path, sealed: bool) -> None:
     timed("picture and words", lambda i: store.search(CaseQuery(words=WORDS[i % len(WORDS)]), picture=wholes[i]))
     timed("region and words, 20 cases", lambda i: store.search(CaseQuery(words=WORDS[i % 8], k=20), region=cuts[i]))
     timed("filters alone", lambda i: store.search(one))
-    timed("how many there are to search", lambda i: store.count(one))
-    store.close()
+    timed("how many there are to search", lambda i: kept.count(one))
+    kept.close()
 
 
 def main() -> None:

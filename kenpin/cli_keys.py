@@ -44,19 +44,14 @@ def rotate(as_json: JsonOption = False) -> None:
 
     A key file gets a fresh key. A key in KENPIN_MASTER_KEY gives way to the one in KENPIN_NEW_MASTER_KEY.
     """
-    from kenpin.contracts.people import Right
-    from kenpin.security.rotation import rotate as change
-
-    kenpin, actor = installation(), console_actor()
-    kenpin.people.check(actor, Right.KEYS)
-    source = kenpin.key_source
-    done = change(kenpin.database, source, kenpin.audit, actor=actor.name)
+    bundle = services()
+    done = bundle.rotate_keys(console_actor())
     if as_json:
         sys.stdout.write(json.dumps(done.__dict__, ensure_ascii=False) + "\n")
         return
     begun = "went on with an interrupted change: " if done.resumed else ""
     typer.echo(f"{begun}master key {done.old} gave way to {done.new}; {done.wrapped} data keys wrapped anew")
-    if source.key is not None:
+    if bundle.kenpin.key_source.key is not None:
         typer.echo("now put the new key into KENPIN_MASTER_KEY everywhere, and take KENPIN_NEW_MASTER_KEY away")
     typer.echo("backups from before open only with the key that was saved with them")
 
@@ -64,5 +59,7 @@ def rotate(as_json: JsonOption = False) -> None:
 @keys_app.command("seal")
 def seal() -> None:
     """Seal the pictures and the checkpoints that an earlier version of Kenpin left plain."""
-    pictures, checkpoints = services().seal_plain(console_actor())
+    pictures, checkpoints, wrong = services().seal_plain(console_actor())
     typer.echo(f"{pictures} pictures and {checkpoints} checkpoints sealed")
+    for line in wrong:
+        typer.echo(f"left as it is: {line}")

@@ -12,6 +12,7 @@ from kenpin.retention_service import Retention
 from kenpin.review.service import Reviews
 from kenpin.security.audit_desk import AuditDesk
 from kenpin.security.people import People
+from kenpin.security.rotation import Rotated, rotate
 from kenpin.wiring import Kenpin
 
 
@@ -55,21 +56,34 @@ class Services:
         """Accounts and sessions."""
         return self.kenpin.people
 
-    def seal_plain(self, actor: Actor) -> tuple[int, int]:
-        """Seal the pictures and the checkpoints that an earlier Kenpin left plain, and return how many of each.
+    def rotate_keys(self, actor: Actor) -> Rotated:
+        """Change the master key and wrap every data key anew.
 
+        Raises:
+            NotAllowed: The actor may not change keys.
+            BadInput: As `kenpin.security.rotation.rotate`.
+            KeyRefused: As `kenpin.security.rotation.rotate`.
+        """
+        self.kenpin.people.check(actor, Right.KEYS)
+        return rotate(self.kenpin.database, self.kenpin.key_source, self.kenpin.audit, actor=actor.name)
+
+    def seal_plain(self, actor: Actor) -> tuple[int, int, list[str]]:
+        """Seal the pictures and the checkpoints that an earlier Kenpin left plain.
+
+        Returns:
+            How many of each there were, and what is wrong with pictures that stay as they are, a line each.
         Raises:
             NotAllowed: The actor may not change keys.
         """
         self.kenpin.people.check(actor, Right.KEYS)
-        pictures, checkpoints = self.kenpin.seal_plain()
+        pictures, checkpoints, wrong = self.kenpin.seal_plain()
         if pictures or checkpoints:
             with self.kenpin.database.write() as connection:
                 counts = {"pictures": pictures, "checkpoints": checkpoints}
                 self.kenpin.audit.append(
                     connection, actor=actor.name, action="keys.sealed_plain", subject="keys", **counts
                 )
-        return pictures, checkpoints
+        return pictures, checkpoints, wrong
 
     @cached_property
     def retention(self) -> Retention:

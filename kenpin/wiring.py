@@ -223,10 +223,14 @@ class Kenpin:
             raise _unusable(self.settings.home, exc.strerror or str(exc)) from None
         return self.settings.home
 
-    def seal_plain(self) -> tuple[int, int]:
-        """Seal the pictures and checkpoints that an earlier version left plain; how many of each there were."""
-        cipher = CheckpointCipher(self.vault)
-        return self.pictures.seal_plain(), seal_plain(self.home / "checkpoints.sqlite", cipher)
+    def seal_plain(self) -> tuple[int, int, list[str]]:
+        """Seal the pictures and checkpoints that an earlier version left plain.
+
+        Returns:
+            How many of each there were, and what is wrong with pictures that stay as they are.
+        """
+        pictures, wrong = self.pictures.seal_plain()
+        return pictures, seal_plain(self.home / "checkpoints.sqlite", CheckpointCipher(self.vault)), wrong
 
     def _checkpoints(self) -> sqlite3.Connection:
         try:

@@ -34,9 +34,9 @@ def framed(draw: Page) -> Callable[[], None]:
         state = session()
         t = state.texts
         _styles(t)
-        show_sidebar(state, t, actor, chat=draw.__name__ == "chat")
         trouble = st.empty()
         try:
+            show_sidebar(state, t, actor, chat=draw.__name__ == "chat")
             draw(state, actor, t)
         except KenpinError as exc:
             with trouble:

@@ -6,8 +6,8 @@ from kenpin.contracts.errors import KenpinError, SignInRefused
 from kenpin.contracts.people import Actor
 from kenpin.security.people import GUEST, People
 from ui.backend import installation
-from ui.parts.plain import plain
 from ui.parts.signin import show_signed_out
+from ui.parts.uploads import say_error
 from ui.state import session
 
 COOKIE = "kenpin_session"
@@ -37,10 +37,12 @@ def token() -> str | None:
 
 def _known_or_stop() -> Actor:
     try:
-        if (actor := _known(installation().people)) is not None:
+        kenpin = installation()
+        assert kenpin.vault  # asked for at the door: with a wrong master key, every page is one line that says so
+        if (actor := _known(kenpin.people)) is not None:
             return actor
     except KenpinError as exc:
-        st.error(plain(str(exc)))
+        say_error(str(exc))
     else:
         st.session_state.clear()
         show_signed_out(session().texts)

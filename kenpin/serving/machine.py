@@ -88,8 +88,10 @@ def memory_gib() -> float:
 
 
 def threads(environ: Mapping[str, str] = os.environ) -> int:
-    """Threads of a CPU server: as `OMP_NUM_THREADS` says, else one for each core that this process may use. On a machine
-    that does other work fewer are faster, since threads that wait for each other spin."""
+    """Threads of a CPU server: as `OMP_NUM_THREADS` says, else one for each core that this process may use.
+
+    On a machine that does other work fewer are faster, since threads that wait for each other spin.
+    """
     said = environ.get("OMP_NUM_THREADS", "")
     return int(said) if said.isdecimal() and int(said) > 0 else len(os.sched_getaffinity(0))
 

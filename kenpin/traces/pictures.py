@@ -115,22 +115,28 @@ class FilePictures:
                 self._cached -= pixels.nbytes
         return True
 
-    def seal_plain(self) -> int:
-        """Seal the pictures that an earlier version left plain, and return how many there were.
+    def seal_plain(self) -> tuple[int, list[str]]:
+        """Seal the pictures that an earlier version left plain.
 
-        Raises:
-            StoreError: One of them is not the one that was stored.
+        Returns:
+            How many there were, and what is wrong with those that stay as they are, a line each.
         """
-        number = 0
+        number, wrong = 0, []
         for place in self._folder.glob("??/*") if self._sealer else ():
             if not re.fullmatch(r"[0-9a-f]{64}", place.name):
                 continue
             with place.open("rb") as file:
                 start = file.read(OVERHEAD)
-            if not is_sealed(start):
+            if is_sealed(start):
+                continue
+            try:
                 self.put_file(self.read_file(place.name))
                 number += 1
-        return number
+            except KeyRefused:
+                raise
+            except StoreError as exc:
+                wrong.append(str(exc))
+        return number, wrong
 
     def _there(self, sha256: str, size: int) -> bool:
         """Whether a picture is stored already, as it should be. Its content is checked by who reads it."""

@@ -19,8 +19,11 @@ import pytest
 from agent.inspector import answer_of
 from kenpin import cli_shared, doctor, wiring
 from kenpin.config import read_settings
-from kenpin.contracts.errors import StoreError
+from kenpin.contracts.errors import NotAllowed, StoreError
+from kenpin.contracts.people import Actor, Role
 from kenpin.security.keyring import new_key, read_keyring
+from kenpin.security.rotation import examine
+from kenpin.services import Services
 from kenpin.session import material
 
 SAY = "Look for scratches, says the brass sentinel of bay nine. 真鍮の番人が言う。"
@@ -306,3 +309,22 @@ def test_doctor_tells_of_records_and_key(
     elsewhere.write_text(new_key().text)
     told = lines()
     assert not told["master key"]["ok"] and told["master key"]["vital"] and told["records"]["ok"]
+
+
+def test_only_who_may_change_keys_does(inspected: str, home: Path, closed: Callable[[], None]) -> None:
+    services, before = Services(cli_shared.installation()), contents(home)
+    state = examine(services.kenpin.database, services.kenpin.key_source)
+    for actor in (
+        Actor(name="guest", roles=frozenset({Role.OPERATOR}), kind="guest"),
+        Actor(name="mallory", roles=frozenset({Role.ADMINISTRATOR}), session="forged"),
+        Actor(name="console:mallory", roles=frozenset({Role.OPERATOR}), kind="console"),
+    ):
+        for act in (services.rotate_keys, services.seal_plain):
+            with pytest.raises(NotAllowed):
+                act(actor)
+    assert examine(services.kenpin.database, services.kenpin.key_source) == state
+    assert services.kenpin.audit.events(subject="keys") == []
+    closed()
+    after = contents(home)
+    before.pop("kenpin.sqlite"), after.pop("kenpin.sqlite")  # the log of what was refused
+    assert after == before

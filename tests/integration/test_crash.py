@@ -13,13 +13,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CRASH = ROOT / "bench" / "crash.py"
+SEED = "5"
+"""Three of the ten lives of this one last until something is signed, and one ends while the installation is opened."""
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def ran() -> subprocess.CompletedProcess[str]:
-    """Ten kills, in lives of up to eleven lines."""
+    """Ten kills, in lives of up to ten lines."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, CRASH, "--kills", "10", "--longest-life", "11"], env=environment, timeout=400,
+    return subprocess.run([sys.executable, CRASH, "--kills", "10", "--longest-life", "10", "--seed", SEED], env=environment, timeout=400,
                           capture_output=True, text=True, check=False)
 
 

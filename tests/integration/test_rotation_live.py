@@ -16,6 +16,8 @@ from kenpin.security.keyring import read_keyring
 CHILD = Path(__file__).parent / "rotated.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
 
+pytestmark = pytest.mark.slow
+
 
 def _child() -> ModuleType:
     spec = importlib.util.spec_from_file_location("kenpin_tests_rotated", CHILD)

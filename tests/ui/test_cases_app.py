@@ -82,11 +82,13 @@ def test_cards_say_what_is_known(house: Any) -> None:
     put(house, "c1", lot="L-7", signed_by="Mori", source="plant 3", origin="signed")
     put(house, "c2", defect_type="stain", product="", cause="", disposition="", date=None)
     first, second = walk.rows(house.open("cases", "abe"))
-    for word in ("Scratch", "Panel A · Lot L-7", "Handling", "rework", "no signature on record",
-                 "plant 3", "2026-01-31"):
+    for word in ("Scratch", "Panel A · Lot L-7", "Handling", "rework", "Signed by Mori", "plant 3", "2026-01-31"):
         assert word in first
     assert '<img src="data:image/jpeg;base64,' in first
     assert "Stain" in second and "No product named" in second and "Not signed" in second and "<b>–</b>" in second
+    put(house, "c0", signed_by="Abe", date="2026-02-01")
+    assert "Entered with Abe as signer, no signature on record" in walk.rows(house.open("cases", "abe"))[0]
+    house.kenpin.cases.remove("c0")
     page = house.open("cases", "tanaka", lang="ja")
     assert "キズ" in walk.rows(page)[0] and "ロット L-7" in walk.rows(page)[0]
 

@@ -98,6 +98,7 @@ def test_lot_and_part_stand_in_the_trace_and_the_next_part_keeps_the_lot(page: A
     chat.say(page, "Look for scratches.")
     assert not page.exception
     assert (chat.stored(page).lot, chat.stored(page).part) == ("L-17", "0042")
+    assert "Lot L\\-17 · Part number 0042" in chat.texts(page)
 
     page.button(key="next").click().run()
     chat.give(page, panel)

@@ -10,6 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from kenpin.contracts.errors import StoreError
 from kenpin.contracts.review import QueueFilter, State
 from kenpin.contracts.verdict import Verdict
 from kenpin.reports.making import lot_report
@@ -207,6 +208,24 @@ def test_what_was_signed_leaves_the_list_and_the_next_takes_its_place(house: Any
     gone = neighbours(mori, QueueFilter(), "signed-meanwhile", 1)
     assert (gone.place, gone.here) == (1, False)
     assert gone.before and gone.after and (gone.before.id, gone.after.id) == ("t0009", "t0008")
+
+
+@pytest.mark.parametrize(("trouble", "told"), [
+    (StoreError("the database cannot be used; restore it"), "the database cannot be used; restore it"),
+    (RuntimeError("a secret of the house"), "Something went wrong inside Kenpin")])
+@pytest.mark.parametrize("place", ["show_sidebar", "page"])
+def test_trouble_anywhere_on_a_page_is_one_line(house: Any, monkeypatch: pytest.MonkeyPatch, trouble: Exception,
+                                                told: str, place: str) -> None:
+    import ui.frame
+    import ui.screens.queue
+
+    def broken(*_: object, **__: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(*((ui.frame, place) if place == "show_sidebar" else (ui.screens.queue, "reviews")), broken)
+    page = house.open("queue", None)
+    (error,) = page.error
+    assert told in error.value and "secret" not in error.value
 
 
 def test_an_address_is_read_with_care() -> None:

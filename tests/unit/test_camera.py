@@ -64,15 +64,15 @@ def test_both_scales_at_once_are_refused():
 
 def test_an_inspection_keeps_the_profile_of_its_camera():
     from agent.desk import StateDesk
-    from agent.inspector import _first_scale
+    from agent.opening import first_scale
     from agent.state import Setup
 
     scaled = PROFILE.model_copy(update={"mm_per_px": 0.05})
     setup = Setup(id="x", created="2026-01-01T00:00:00Z", images=(), camera=scaled).model_dump(mode="json")
-    state = {"setup": setup, "scale": _first_scale(None, scaled), "views": {}, "regions": {}}
+    state = {"setup": setup, "scale": first_scale(None, scaled), "views": {}, "regions": {}}
     desk = StateDesk(state, pictures=None, cases=None)
     assert desk.camera == scaled and desk.scale.mm_per_px == 0.05 and desk.scale.plane.lens[:2] == (80.5, 80.25)
-    assert _first_scale(None, PROFILE) is None and _first_scale(0.2, scaled)["origin"] == "configured"
+    assert first_scale(None, PROFILE) is None and first_scale(0.2, scaled)["origin"] == "configured"
 
 
 def test_calibrated_by_command_and_fitted_to_the_picture(tmp_path: Path, data: Path):

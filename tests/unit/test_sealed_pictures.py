@@ -68,6 +68,20 @@ def test_what_an_earlier_version_left_plain_is_read_and_sealed_when_it_is_stored
     assert is_sealed(files(tmp_path)[sha256]) and np.array_equal(store().get(sha256), PIXELS)
 
 
+def test_all_that_was_left_plain_is_sealed_and_what_is_damaged_stays(store: Store, tmp_path: Path) -> None:
+    first, second = (store(plain=True).put(np.roll(PIXELS, i, axis=0)) for i in range(2))
+    third = store().put(PIXELS[::-1])
+    place = tmp_path / "pictures" / second[:2] / second
+    place.write_bytes(place.read_bytes()[:-5])
+
+    number, wrong = store().seal_plain()
+
+    assert number == 1 and len(wrong) == 1 and second[:12] in wrong[0]
+    assert {name for name, data in files(tmp_path).items() if is_sealed(data)} == {first, third}
+    assert np.array_equal(store().get(first), PIXELS)
+    assert store(plain=True).seal_plain() == (0, [])
+
+
 def test_a_changed_or_moved_file_is_one_clear_error_and_stays_as_it_is(store: Store, tmp_path: Path) -> None:
     first, second = store().put(PIXELS), store().put(PIXELS[::-1])
     place = {sha256: tmp_path / "pictures" / sha256[:2] / sha256 for sha256 in (first, second)}

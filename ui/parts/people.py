@@ -10,6 +10,7 @@ from kenpin.security.accounts import Account, Accounts
 from ui.backend import installation
 from ui.i18n import Texts
 from ui.parts.plain import plain
+from ui.parts.uploads import say_error
 
 MANY = 15
 """Accounts from which on a field to look for one is shown."""
@@ -102,7 +103,7 @@ def _do(act: Callable[[], object], done: str) -> None:
     try:
         act()
     except KenpinError as exc:
-        st.error(plain(str(exc)))
+        say_error(str(exc))
         return
     st.session_state[DONE] = done
     st.rerun()

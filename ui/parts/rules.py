@@ -7,7 +7,7 @@ from kenpin.contracts.people import Actor
 from kenpin.contracts.review import Rules
 from ui.backend import installation
 from ui.i18n import Texts
-from ui.parts.plain import plain
+from ui.parts.uploads import say_error
 
 MOST_DAYS = 36_500
 
@@ -42,6 +42,6 @@ def _form(actor: Actor, rules: Rules, t: Texts) -> None:
                     product=rules.product, two_person=two, asker_cannot_sign=asker, blind=blind, keep_days=keep,
                     keep_signed_days=keep_signed))
             except KenpinError as exc:
-                st.error(plain(str(exc)))
+                say_error(str(exc))
             else:
                 st.success(t("rules.saved"), icon=":material/check:")

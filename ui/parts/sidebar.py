@@ -19,7 +19,7 @@ from ui.who import visitor
 
 LOGO = Path(__file__).parents[1] / "logo.svg"
 RECENT = 12
-MORE = 60
+MORE = 36
 
 
 def show_sidebar(session: Session, t: Texts, actor: Actor, *, chat: bool) -> None:

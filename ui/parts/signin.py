@@ -8,6 +8,7 @@ from kenpin.security.forms import form_token
 from ui.backend import installation
 from ui.i18n import Texts
 from ui.parts.plain import plain
+from ui.parts.uploads import say_error
 from ui.parts.viewer import read
 
 _out = st.components.v2.component("kenpin_sign_out", css=read("signout.css"), js=read("signout.js"))
@@ -48,6 +49,6 @@ def _password(actor: Actor, t: Texts) -> None:
             try:
                 installation().people.change_password(actor, old, new)
             except KenpinError as exc:
-                st.error(plain(str(exc)))
+                say_error(str(exc))
             else:
                 st.success(t("person.changed"))

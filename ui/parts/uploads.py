@@ -13,6 +13,8 @@ from kenpin.contracts.verdict import Criteria
 from kenpin.criteria import read_criteria
 from kenpin.security.uploads import Upload, read_upload
 from ui.parts.plain import one_line, plain
+from ui.parts.refusals import in_words
+from ui.state import session
 
 TYPES = ("png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp", "gif", "ppm", "pgm")
 """What the file dialogue offers. A file is judged by its content, not by its name."""
@@ -58,8 +60,8 @@ def forget_files() -> None:
 
 
 def say_error(message: str) -> None:
-    """One line of error; the message may quote file names, so it is shown as it is."""
-    st.error(plain(one_line(message, most=400)), icon=":material/error:")
+    """One line of error in the page's language; it may quote file names, so it is shown as characters."""
+    st.error(plain(one_line(in_words(message, session().lang), most=400)), icon=":material/error:")
 
 
 def _read(file: UploadedFile) -> Upload | BadInput:

@@ -80,7 +80,10 @@ def _head(session: Session, trace: Trace, t: Texts) -> None:
         model = f" · {plain(one_line(info.model, most=48))}" if info.model else ""
         st.markdown(f":blue-badge[:material/memory: {t('head.planner')}: {t.known('planner', info.backend)}{model}]",
                     help=t("head.planner_help", prompt=info.prompt, adapter=info.adapter or "–"), width="content")
-        st.caption(f"{trace.created.astimezone():%Y-%m-%d %H:%M} · {plain(trace.id)}", width="stretch")
+        about = [f"{trace.created.astimezone():%Y-%m-%d %H:%M}", plain(trace.id)]
+        about += [f"{t(key)} {plain(one_line(name, most=40))}"
+                  for key, name in (("lot.lot", trace.lot), ("lot.part", trace.part)) if name]
+        st.caption(" · ".join(about), width="stretch")
         if st.button(t("head.next"), key="next", icon=":material/skip_next:", type="tertiary",
                      help=t("head.next_help")):
             _carry(session, trace, subject=False)
