@@ -16,7 +16,7 @@ WIDTH, LAYERS, HEADS, HEAD = 192, 6, 3, 64
 CONTEXT = 65536
 CONSTANT = 8.0
 """The first number of every token's vector, beside others of deviation 1."""
-LEANINGS = {'"': 1.5, "null": 7.0, "ask": -8.0, "as": -8.0, "a": -8.0, "answer": -8.0, "an": -8.0, ",": 2.0, "}": 2.0, "]": 2.0, "false": 1.0, "true": 1.0}
+LEANINGS = {'"': 3.5, "null": 7.0, "ask": -8.0, "as": -8.0, "a": -8.0, "answer": -8.0, "an": -8.0, ",": 2.0, "}": 2.0, "]": 2.0, "false": 1.0, "true": 1.0}
 NEVER = -16.0
 """Of blanks, control characters and the marks of the template."""
 TEMPLATE = """
