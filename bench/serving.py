@@ -1,7 +1,7 @@
 """What a dialogue costs a live vLLM server, from the server's own /metrics.
 
     kenpin serve MODEL            # in another terminal
-    python -m bench.serving [--url http://127.0.0.1:8000/v1] [--reply 48] [--size 4000x3000]
+    python -m bench.serving [--url http://127.0.0.1:8000/v1] [--reply 48] [--size 4000x3000] [--at-once 8]
 
 A dialogue of six turns with three steps each is held with a photo of the given size. Every request goes to the server
 and is answered by it; what the model says is then replaced by a script, so that every order of messages and every
@@ -44,7 +44,7 @@ from kenpin.security.uploads import read_upload
 from kenpin.wiring import LazyCases, open_kenpin
 from tools.catalog import CATALOG, OFFERED
 
-TURNS, STEPS, AT_ONCE = 6, 3, 8
+TURNS, STEPS = 6, 3
 PATCH = 32
 """Pixels of a side that become one token (Qwen3-VL: patches of 16, merged by two)."""
 SAYINGS = ("Look at the upper left part.", "右側を拡大してください。", "And the lower edge?", "Is there anything else?",
@@ -171,6 +171,7 @@ def main() -> None:
     parser.add_argument("--url")
     parser.add_argument("--reply", type=int, default=48, help="tokens that each reply may have")
     parser.add_argument("--size", default="4000x3000", help="of the photo")
+    parser.add_argument("--at-once", type=int, default=8, help="dialogues of the last row")
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
     settings = read_settings(vllm_url=given.url, planner="vllm", vllm_timeout=600.0)
@@ -190,8 +191,8 @@ def main() -> None:
     print(row("one dialogue, as Kenpin writes it", found, one))
     other = [dialogue("naive")]
     print(row("one dialogue, naive order", measured(line, other, pixels), other))
-    many = [dialogue() for _ in range(AT_ONCE)]
-    print(row(f"{AT_ONCE} dialogues at once", measured(line, many, pixels), many))
+    many = [dialogue() for _ in range(given.at_once)]
+    print(row(f"{given.at_once} dialogues at once", measured(line, many, pixels), many))
     full, requests, sent = (width // PATCH) * (height // PATCH), TURNS * (STEPS + 1), one[0].pictures
     print(f"pictures a request: {statistics.mean(sent):.1f} on average, {max(sent)} at most; every one of the dialogue "
           f"would be {1 + TURNS * STEPS}")

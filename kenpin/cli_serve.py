@@ -81,11 +81,12 @@ def _run(plan: "Plan", words: list[str], given: dict[str, str], *, log: Path, wa
             say(f"ready: {server.url}/v1  (Ctrl+C ends it)", markup=False, soft_wrap=True)
         while not stops and server.process.poll() is None:
             time.sleep(TICK)
+        wanted = bool(stops)
     finally:
         server.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
-    if not stops:
+    if not wanted:
         raise Unavailable(f"the server ended by itself (exit {server.process.returncode}); its log {log} ends with: "
                           f"{last_lines(log)}")
     say("stopped", markup=False)

