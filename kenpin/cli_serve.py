@@ -32,7 +32,6 @@ def serve(
     parser: Annotated[str | None, typer.Option("--parser", help="Parser of tool calls; default fits the model.")]
     = None,
     adapter: LoraOption = None,
-    rank: Annotated[int, typer.Option("--rank", min=1, max=512, help="Highest rank of the adapters.")] = 16,
     wait: Annotated[float, typer.Option("--wait", min=1, help="Seconds until it must answer.")] = 900.0,
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="Others reach --host only through a proxy that checks them.")
@@ -46,7 +45,7 @@ def serve(
 
     settings = read_settings()
     plan = made(settings, model, name=name, host=host, port=port, device=device, cards=cards, context=context,
-                parser=parser, adapters=adapter or (), rank=rank, behind_proxy=behind_proxy)
+                parser=parser, adapters=adapter or (), behind_proxy=behind_proxy)
     key = settings.vllm_key.get_secret_value() if settings.vllm_key else None
     words, given = command(plan), variables(plan, key)
     if show:

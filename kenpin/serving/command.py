@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kenpin.serving.adapters import Adapter, room
 from kenpin.serving.machine import Home
 
 CPU_PATH = Path(__file__).parent / "cpu"
@@ -36,10 +37,8 @@ class Plan:
     name: str | None = None
     """What the server calls the model."""
     cards: int = 1
-    adapters: tuple[tuple[str, str], ...] = ()
-    """LoRA adapters by name: folder or hub name."""
-    rank: int = 16
-    """The highest rank of the adapters."""
+    adapters: tuple[Adapter, ...] = ()
+    """LoRA adapters."""
     cache_gib: int = 2
     """Of attention keys and values kept on a CPU."""
     threads: int = 1
@@ -74,8 +73,8 @@ def command(plan: Plan) -> list[str]:
     elif plan.cards > 1:
         words += ["--tensor-parallel-size", str(plan.cards)]
     if plan.adapters:
-        words += ["--enable-lora", "--max-lora-rank", str(plan.rank), "--max-loras", str(len(plan.adapters)),
-                  "--lora-modules", *(f"{name}={place}" for name, place in plan.adapters)]  # fmt: skip
+        words += ["--enable-lora", "--max-lora-rank", str(room(plan.adapters)), "--max-loras", str(len(plan.adapters)),
+                  "--lora-modules", *(f"{one.name}={one.folder}" for one in plan.adapters)]  # fmt: skip
     return words
 
 

@@ -7,6 +7,7 @@ from kenpin.config import Settings
 from kenpin.contracts.errors import BadInput, Unavailable
 from kenpin.launch import is_loopback
 from kenpin.serving import machine
+from kenpin.serving.adapters import read_adapter
 from kenpin.serving.command import CONTEXT, Plan
 
 CACHE_GIB = (1, 16)
@@ -15,7 +16,7 @@ CACHE_GIB = (1, 16)
 
 def made(settings: Settings, model: str, *, name: str | None = None, host: str = "127.0.0.1", port: int = 8000,
          device: str = "auto", cards: int | None = None, context: int | None = None, parser: str | None = None,
-         adapters: Sequence[str] = (), rank: int = 16, behind_proxy: bool = False) -> Plan:
+         adapters: Sequence[str] = (), behind_proxy: bool = False) -> Plan:
     """Plan a server.
 
     Args:
@@ -29,10 +30,9 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
         context: Tokens; what the model was made for, 32,768 at most, if None.
         parser: Of tool calls; the one that fits the model if None.
         adapters: `NAME=FOLDER` each.
-        rank: The adapters' highest.
         behind_proxy: Whether a host that others reach has a proxy before it.
     Raises:
-        BadInput: An adapter is not `NAME=FOLDER`, or the host is open to others.
+        BadInput: An adapter cannot be served (`read_adapter`), or the host is open to others.
         Unavailable: There is no vLLM, no such model, or not the device that was asked for.
     """
     if not is_loopback(host) and not behind_proxy:
@@ -47,7 +47,7 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
         model=str(Path(model).expanduser().resolve()) if Path(model).expanduser().is_dir() else model,
         home=home, parser=parser or machine.parser_for(model, known.kind), pictures=settings.vllm_pictures,
         long_side=settings.vllm_long_side, context=context or min(limit, CONTEXT), host=host, port=port, name=name,
-        cards=_cards(home, device, cards, known.heads), adapters=tuple(_adapter(text) for text in adapters), rank=rank,
+        cards=_cards(home, device, cards, known.heads), adapters=tuple(map(read_adapter, adapters)),
         cache_gib=min(max(int(machine.memory_gib() / 8), small), large), threads=machine.threads(),
     )  # fmt: skip
 
@@ -75,9 +75,3 @@ def _cards(home: machine.Home, device: str, wanted: int | None, heads: int | Non
                        "evenly")
     return wanted or machine.shared_by(there, heads)
 
-
-def _adapter(text: str) -> tuple[str, str]:
-    name, _, place = text.partition("=")
-    if not name or not place:
-        raise BadInput(f"--adapter {text}: give NAME=FOLDER")
-    return name, str(Path(place).expanduser().resolve()) if Path(place).expanduser().is_dir() else place

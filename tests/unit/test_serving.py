@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -85,12 +86,34 @@ def test_a_cpu_gets_its_own_variables(monkeypatch: pytest.MonkeyPatch, model: Pa
     assert "PYTHONPATH" not in variables(plan(monkeypatch, model, GPU, 1))
 
 
+def adapter(folder: Path, *names: str, rank: int = 12) -> Path:
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text(json.dumps({"r": rank, "peft_type": "LORA"}))
+    header = json.dumps({"__metadata__": {}, **{name: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+                                                for name in names}}).encode()
+    (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    return folder
+
+
+LANGUAGE = "base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_A.weight"
+ENCODER = "base_model.model.model.visual.blocks.0.attn.qkv.lora_A.weight"
+
+
 def test_adapters_are_named(monkeypatch: pytest.MonkeyPatch, model: Path, tmp_path: Path) -> None:
-    words = command(plan(monkeypatch, model, CPU, adapters=[f"lineA={tmp_path}"], rank=8))
+    folder = adapter(tmp_path / "a", LANGUAGE)
+    words = command(plan(monkeypatch, model, CPU, adapters=[f"lineA={folder}"]))
     assert words[words.index("--enable-lora"):] == [
-        "--enable-lora", "--max-lora-rank", "8", "--max-loras", "1", "--lora-modules", f"lineA={tmp_path}"]
-    with pytest.raises(BadInput, match="NAME=FOLDER"):
-        plan(monkeypatch, model, CPU, adapters=["lineA"])
+        "--enable-lora", "--max-lora-rank", "16", "--max-loras", "1", "--lora-modules", f"lineA={folder}"]
+
+
+def test_an_adapter_that_would_be_left_out_is_an_error(monkeypatch: pytest.MonkeyPatch, model: Path,
+                                                       tmp_path: Path) -> None:
+    mixed, high = adapter(tmp_path / "a", LANGUAGE, ENCODER), adapter(tmp_path / "b", LANGUAGE, rank=1024)
+    (tmp_path / "c").mkdir()
+    for given, words in ((f"x={mixed}", "picture encoder"), (f"x={high}", "rank 1024"), ("lineA", "NAME=FOLDER"),
+                         (f"x={tmp_path / 'c'}", "holds no LoRA adapter")):
+        with pytest.raises(BadInput, match=words):
+            plan(monkeypatch, model, CPU, adapters=[given])
 
 
 @pytest.mark.parametrize(("home", "cards", "more", "words"), [

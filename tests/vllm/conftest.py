@@ -25,6 +25,7 @@ from kenpin.serving.machine import find_home
 HERE = Path(__file__).parent
 CONTEXT = 24576
 NAME = "kenpin-random"
+ADAPTER = "line-a"
 START = 400.0
 """Seconds that a busy machine may take to start the server."""
 
@@ -52,7 +53,7 @@ class Live:
         said = self.home / f"serve-{len(self.out)}.txt"
         self.out.append(said)
         words = [sys.executable, "-m", "kenpin.cli", "serve", str(self.model), "--name", NAME, "--port",
-                 str(self.port), "--context", str(CONTEXT)]
+                 str(self.port), "--context", str(CONTEXT), "--adapter", f"{ADAPTER}={self.model.with_name('adapter')}"]
         variables = {**os.environ, "KENPIN_HOME": str(self.home), "PYTHONPATH": str(HERE.parents[1]),
                      "OMP_NUM_THREADS": "1"}
         with said.open("wb") as out:

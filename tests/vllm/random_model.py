@@ -130,5 +130,26 @@ def main(folder: Path) -> None:
             {kind: value, "processor_class": "Qwen3VLProcessor", **sizes}, indent=2))
 
 
+def adapter(folder: Path) -> None:
+    """Write a LoRA adapter of the language layers with random weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(1)
+    rank, wide = 8, HEADS * HEAD
+    tensors = {}
+    for layer in range(LAYERS):
+        for part in ("q_proj", "v_proj"):
+            at = f"base_model.model.model.language_model.layers.{layer}.self_attn.{part}"
+            tensors[f"{at}.lora_A.weight"] = torch.randn(rank, WIDTH) * 0.1
+            tensors[f"{at}.lora_B.weight"] = torch.randn(wide, rank) * 0.1
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({
+        "peft_type": "LORA", "r": rank, "lora_alpha": 16, "lora_dropout": 0.0, "bias": "none",
+        "task_type": "CAUSAL_LM", "target_modules": ["q_proj", "v_proj"], "base_model_name_or_path": ""}))
+
+
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    adapter(Path(sys.argv[1]).with_name("adapter"))

@@ -224,6 +224,22 @@ def test_the_server_fetches_nothing(live: Any) -> None:
     assert not came
 
 
+def test_an_adapter_speaks_differently_and_stands_in_the_trace(live: Any, home: Path) -> None:
+    line = Line(live.settings(vllm_model="line-a"))
+    assert line.served().adapter == "line-a"
+    planner = vllm_planner(live.settings(vllm_model="line-a"), OFFERED, "en")
+    assert (planner.info.model, planner.info.adapter) == ("line-a", "line-a")
+
+    def said(model: str) -> Any:
+        reply = live.post("/v1/chat/completions", model=model, temperature=0, max_tokens=16, logprobs=True,
+                          messages=[{"role": "user", "content": "What is it?"}])
+        return [token["logprob"] for token in reply["choices"][0]["logprobs"]["content"]]
+
+    plain, adapted = said("kenpin-random"), said("line-a")
+    assert plain != pytest.approx(adapted, abs=1e-2)
+    assert said("kenpin-random") == pytest.approx(plain, abs=1e-3)
+
+
 def test_a_server_that_takes_no_such_model_says_which_it_has(live: Any, home: Path) -> None:
     with pytest.raises(Unavailable, match="it serves: kenpin-random"):
         vllm_planner(live.settings(vllm_model="other"), OFFERED)
