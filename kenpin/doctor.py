@@ -151,8 +151,11 @@ def _server(settings: Settings) -> Iterator[Finding]:
         found.taken,
         "also in tool messages" if found.in_tools else "in user messages" if found.taken else "no",
     )
-    yield Finding("server sees pictures", found.pictures,
-                  "it says rightly what known ones show" if found.pictures else "it does not say what known ones show")
+    yield Finding(
+        "server sees pictures",
+        found.pictures,
+        "no" if not found.pictures else "also in tool messages" if found.in_tools else "in user messages",
+    )
     yield Finding(
         "server's boxes", found.kind is not None, str(found.kind or "fit neither frame; set KENPIN_VLLM_FRAME")
     )

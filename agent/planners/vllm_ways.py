@@ -105,7 +105,7 @@ def run_of(line: Line, model: Served) -> str | None:
 
 def recalled(file: Path, run: str | None) -> Ways | None:
     """What was found out about this run before."""
-    with suppress(OSError, ValueError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
         kept = json.loads(file.read_text(encoding="utf-8"))
         if run and kept.get("run") == run:
             return Ways(**kept["ways"])

@@ -30,7 +30,8 @@ TEMPLATE = """
 {%- endmacro -%}
 {%- if messages[0].role == 'system' -%}
 {{ '<|im_start|>system\n' + shown(messages[0].content) }}
-{%- if tools %}{{ '\n\n<tools>' }}{% for tool in tools %}{{ '\n' + tool.function.name }}{% endfor %}{{ '\n</tools>' }}
+{%- if tools %}{{ '\n\n# Tools\n\nYou may call one or more functions.\n<tools>' }}
+{%- for tool in tools %}{{ '\n' + (tool | tojson) }}{% endfor %}{{ '\n</tools>' }}
 {%- endif %}{{ '<|im_end|>\n' }}
 {%- endif -%}
 {%- for message in messages -%}
