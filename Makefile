@@ -81,8 +81,10 @@ $(VLLM)/.synced: vllm.lock | setup
 	  { echo "make vllm: the packages of vllm.lock cannot be had; torch==2.13.0+cpu is found where PIP_FIND_LINKS points" >&2; exit 1; }
 	@touch $@
 
+# Where the packages cannot be had the tests are skipped, and say so; with KENPIN_REQUIRE_VLLM=1 they fail.
 test-vllm: setup
-	@$(MAKE) -s vllm && $(BIN)/python -m pytest -m vllm tests/vllm
+	@$(MAKE) -s vllm || true
+	@$(BIN)/python -m pytest -m vllm -rs tests/vllm
 
 # Run after a change of deploy/vllm/vllm.in.
 vllm-lock: $(BIN)/python
