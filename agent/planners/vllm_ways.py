@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from agent.planners.frames import Kind
-from agent.planners.vllm_chat import TOO_MANY, Line, Served
+from agent.planners.vllm_chat import NO_PICTURES, TOO_MANY, Line, Served
 from agent.planners.vllm_pictures import data_uri
 
 OK = 200
 SIDE = 256
 """Of the picture that is counted, px: a multiple of 32, and not too small for any processor."""
-LEAST_TOKENS = 16
-"""A picture of this size is 64 tokens or more; its marks alone, or words in its place, are fewer."""
+SLACK = 1
+"""Tokens by which a picture's count may differ between two places: its neighbours may join otherwise."""
 BEGUN = re.compile(r"^process_start_time_seconds ([0-9.e+]+)$", re.MULTILINE)
 CALL = {"id": "call00000", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 TEXT = {"type": "text", "text": "Look."}
@@ -54,15 +54,17 @@ def ways(line: Line, model: Served, wanted: int) -> Ways:
         wanted: Pictures that a request may hold by the settings.
     """
     count = _Counting(line, model)
-    plain, seen = count.user([]), count.user([_picture()])
-    if plain is None:
+    plain = count.user([])
+    seen = count.user([_picture()])
+    if plain is None or (seen is None and not NO_PICTURES.search(count.refusal)):
         return Ways(counted=False)
-    if seen is None or seen < plain + LEAST_TOKENS:
+    if seen is None or seen <= plain:
         return Ways(counted=True, taken=False)
     text, picture = count.tool([]), count.tool([_picture()])
     count.user([_picture()] * wanted)
-    return Ways(counted=True, most=count.most,
-                in_tools=text is not None and picture is not None and picture >= text + LEAST_TOKENS)
+    # Older servers count a picture as its mark alone, but they count it alike in either place.
+    alike = text is not None and picture is not None and abs((picture - text) - (seen - plain)) <= SLACK
+    return Ways(counted=True, most=count.most, in_tools=alike)
 
 
 class _Counting:
@@ -70,6 +72,8 @@ class _Counting:
 
     def __init__(self, line: Line, model: Served) -> None:
         self.most: int | None = None
+        self.refusal = ""
+        """What the server said when it last refused."""
         self._line, self._model = line, model
 
     def user(self, pictures: Sequence[dict[str, Any]]) -> int | None:
@@ -85,8 +89,10 @@ class _Counting:
         if answer is None:
             return None
         status, said = answer
-        if status != OK and (many := TOO_MANY.search(str(said))):
-            self.most = int(many.group(1))
+        if status != OK:
+            self.refusal = str(said)
+            many = TOO_MANY.search(self.refusal)
+            self.most = int(many.group(1)) if many else self.most
         found = said.get("count") if status == OK and isinstance(said, dict) else None
         return found if isinstance(found, int) else None
 

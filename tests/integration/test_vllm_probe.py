@@ -154,11 +154,27 @@ def counting(chat: Callable[[Any], Any], *, user: int = 70, tool: int = 70, most
     return reply
 
 
-@pytest.mark.parametrize(("tool", "most"), [(70, 99), (3, 99), (70, 2)])
-def test_the_first_use_finds_out_how_to_talk(tool: int, most: int) -> None:
-    with serving(counting(eyes(PIXELS), tool=tool, most=most)) as server:
+@pytest.mark.parametrize(("user", "tool", "most"), [(70, 70, 99), (70, 3, 99), (70, 70, 2), (3, 3, 99), (3, 0, 99)])
+def test_the_first_use_finds_out_how_to_talk(user: int, tool: int, most: int) -> None:
+    """Also of an older server, which counts a picture as the three tokens of its mark."""
+    with serving(counting(eyes(PIXELS), user=user, tool=tool, most=most)) as server:
         way = first_use(Settings(vllm_url=server.url))
-    assert way == Ways(counted=True, taken=True, in_tools=tool == 70, most=2 if most == 2 else None, kind="resized")
+    assert way == Ways(counted=True, taken=True, in_tools=tool == user, most=2 if most == 2 else None, kind="resized")
+
+
+@pytest.mark.parametrize(("words", "taken"), [("my-llama is not a multimodal model", False), ("cannot tokenize", None)])
+def test_a_refused_count_says_no_more_than_it_says(words: str, taken: bool | None) -> None:
+    def reply(request: Any) -> Any:
+        if request.path == "/tokenize" and request.pictures:
+            return status(400, words)
+        return counting(eyes(PIXELS))(request)
+
+    with serving(reply) as server:
+        if taken is None:
+            assert first_use(Settings(vllm_url=server.url)) == Ways(counted=False, kind="resized")
+        else:
+            with pytest.raises(Unavailable, match="takes no pictures"):
+                first_use(Settings(vllm_url=server.url))
 
 
 def test_what_the_template_shows_decides_where_pictures_go() -> None:
