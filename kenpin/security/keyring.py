@@ -174,11 +174,6 @@ def write_keyring(place: Path, keys: tuple[MasterKey, ...]) -> None:
                          "to change the key (every record can still be read)") from None
 
 
-def find_keyring(*, key: str | None, place: Path, sealed: bool) -> Keyring:
-    """The keyring of an installation; as `KeySource.find`."""
-    return KeySource(place, key).find(sealed=sealed)
-
-
 def _made(place: Path) -> Keyring:
     """A new key file; the first of several processes that start at once makes it, and the others read it."""
     try:

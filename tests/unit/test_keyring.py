@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from kenpin.contracts.errors import KeyRefused
-from kenpin.security.keyring import KeySource, MasterKey, find_keyring, key_from, new_key, read_keyring, write_keyring
+from kenpin.security.keyring import KeySource, MasterKey, key_from, new_key, read_keyring, write_keyring
 
 
 def test_a_first_key_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     place = tmp_path / "deep" / "master.key"
 
-    ring = find_keyring(key=None, place=place, sealed=False)
+    ring = KeySource(place, None).find(sealed=False)
 
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert [path.name for path in place.parent.iterdir()] == ["master.key"]
@@ -22,14 +22,14 @@ def test_a_first_key_is_made_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_many_that_start_at_once_get_one_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        rings = list(pool.map(lambda _: find_keyring(key=None, place=tmp_path / "k", sealed=False), range(16)))
+        rings = list(pool.map(lambda _: KeySource(tmp_path / "k", None).find(sealed=False), range(16)))
 
     assert len({ring.current.id for ring in rings}) == 1
 
 
 def test_no_key_is_made_where_something_is_sealed(tmp_path: Path) -> None:
     with pytest.raises(KeyRefused, match=r"is missing, and records are sealed.*KENPIN_KEY_FILE"):
-        find_keyring(key=None, place=tmp_path / "k", sealed=True)
+        KeySource(tmp_path / "k", None).find(sealed=True)
     assert not list(tmp_path.iterdir())
 
 
@@ -41,7 +41,7 @@ def test_what_is_no_key_is_said_in_one_line(tmp_path: Path, content: str) -> Non
     (tmp_path / "k").write_text(content)
 
     with pytest.raises(KeyRefused, match="nothing was changed") as told:
-        find_keyring(key=None, place=tmp_path / "k", sealed=True)
+        KeySource(tmp_path / "k", None).find(sealed=True)
 
     assert "\n" not in str(told.value) and str(tmp_path / "k") in str(told.value)
     assert (tmp_path / "k").read_text() == content
@@ -53,14 +53,14 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, content: bytes | Non
     place.mkdir() if content is None else place.write_bytes(content)
 
     with pytest.raises(KeyRefused, match="cannot be read"):
-        find_keyring(key=None, place=place, sealed=False)
+        KeySource(place, None).find(sealed=False)
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(KeyRefused, match=r"cannot be made.*KENPIN_KEY_FILE"):
-        find_keyring(key=None, place=tmp_path / "file" / "k", sealed=False)
+        KeySource(tmp_path / "file" / "k", None).find(sealed=False)
     with pytest.raises(KeyRefused, match="cannot be written"):
         write_keyring(tmp_path / "gone" / "k", (new_key(),))
 
@@ -91,7 +91,7 @@ def test_a_file_is_replaced_whole_and_a_link_to_it_stays(tmp_path: Path) -> None
 
 def test_secrets_are_in_no_text_of_an_object(tmp_path: Path) -> None:
     key = MasterKey(bytes(range(32)))
-    ring = find_keyring(key=key.text, place=tmp_path / "k", sealed=False)
+    ring = KeySource(tmp_path / "k", key.text).find(sealed=False)
 
     for shown in (repr(key), repr(ring), repr(KeySource(tmp_path, key.text, key.text)), str(key.id)):
         assert key.text not in shown and repr(key.secret)[2:20] not in shown
