@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV_VERSION := 0.9.30
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that the tests are shared out to, whole files at a time.
+TEST_JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE := 1
 # A company's own certificates count too, where the machine has a certificate store.
 export UV_NATIVE_TLS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),1,0)
@@ -32,7 +34,7 @@ ui: setup
 	@$(BIN)/kenpin ui
 
 test: setup
-	@$(BIN)/python -m pytest -m "not browser and not large and not slow and not vllm"
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not browser and not large and not slow and not vllm"
 
 test-browser: setup
 	@$(BIN)/python -m pytest -m browser tests/ui

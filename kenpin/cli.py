@@ -102,7 +102,7 @@ def inspect(
         from kenpin.reports import write_report
 
         write_report(report, kenpin.asking.trace(actor, inspection), kenpin.kenpin.pictures, lang=lang)
-        console(err=True).print(f"report: {report}", markup=False)
+        console(err=True).print(f"report: {report}", markup=False, soft_wrap=True)
     if fail_on and answer and answer.verdict in {"ng": ("ng",), "uncertain": ("ng", "uncertain")}[fail_on]:
         raise typer.Exit(1)
 

@@ -44,7 +44,7 @@ def report(
         else:
             data = inspection_report(kenpin, actor, inspection, kind=kind, lang=lang)
     write_file(out, data)
-    console(err=True).print(f"report: {out}", markup=False)
+    console(err=True).print(f"report: {out}", markup=False, soft_wrap=True)
 
 
 def _kind(out: Path, *, eightd: bool) -> "Kind":

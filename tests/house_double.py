@@ -18,7 +18,7 @@ from kenpin.contracts.errors import StoreError, ToolInputError
 from kenpin.contracts.trace import Answer, Trace
 from kenpin.contracts.view import Box, RgbImage
 from kenpin.database.engine import open_database
-from kenpin.security.keyring import find_keyring
+from kenpin.security.keyring import KeySource
 from kenpin.security.vault import Vault
 from kenpin.traces.pictures import FilePictures
 from kenpin.traces.records import DatabaseTraces
@@ -154,7 +154,7 @@ class House:
         self.home.mkdir(parents=True, exist_ok=True)
         self.pictures = FilePictures(self.home / "pictures")
         self.database = open_database(None, folder=self.home)
-        ring = find_keyring(key=None, place=self.home / "master.key", sealed=False)
+        ring = KeySource(self.home / "master.key", None).find(sealed=False)
         self.vault = Vault(self.database, ring)
         self.traces = DatabaseTraces(self.database, self.vault)
         self.checkpoints = self.home / "checkpoints.sqlite"

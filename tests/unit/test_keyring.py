@@ -36,6 +36,7 @@ def test_no_key_is_made_where_something_is_sealed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     ["", "\n", "AAAA", "not base64!", "=" * 44, new_key().text[:-8], f"{new_key().text}\n{new_key().text[:20]}"],
+    ids=["empty", "blank", "short", "no base64", "padding only", "cut off", "second one cut off"],
 )
 def test_what_is_no_key_is_said_in_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "k").write_text(content)
