@@ -130,10 +130,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     server = Live(model=model, home=folder, port=port)
-    server.start()
-    yield server
-    if server.process and server.process.poll() is None:
-        server.stop()
+    try:
+        server.start()
+        yield server
+    finally:
+        if server.process and server.process.poll() is None:
+            server.stop()
 
 
 @pytest.fixture
