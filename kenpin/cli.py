@@ -19,6 +19,7 @@ from kenpin.cli_report import report as write_a_report
 from kenpin.cli_retention import retention_app
 from kenpin.cli_serve import serve
 from kenpin.cli_shared import JsonOption, console, console_actor, installation, services
+from kenpin.cli_tune import tune_app
 from kenpin.cli_users import users_app
 from kenpin.contracts.errors import KenpinError
 
@@ -38,6 +39,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(users_app, name="users")
 app.add_typer(retention_app, name="retention")
 app.add_typer(audit_app, name="audit")
+app.add_typer(tune_app, name="tune")
 app.command("report")(write_a_report)
 app.command("replay")(replay)
 app.command("rerun")(rerun)

@@ -13,6 +13,7 @@ from kenpin.review.service import Reviews
 from kenpin.security.audit_desk import AuditDesk
 from kenpin.security.people import People
 from kenpin.security.rotation import Rotated, rotate
+from kenpin.tuning_service import Tuning
 from kenpin.wiring import Kenpin
 
 
@@ -89,6 +90,11 @@ class Services:
     def retention(self) -> Retention:
         """Deletion by rule."""
         return Retention(self.kenpin)
+
+    @cached_property
+    def tuning(self) -> Tuning:
+        """Training material from signed work."""
+        return Tuning(self.kenpin)
 
     @cached_property
     def audit(self) -> AuditDesk:
