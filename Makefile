@@ -9,11 +9,13 @@ export PYTHONDONTWRITEBYTECODE := 1
 # A company's own certificates count too, where the machine has a certificate store.
 export UV_NATIVE_TLS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),1,0)
 
-.PHONY: help demo test test-browser test-large test-slow suites lint types imports router manifest lock setup ui clean
+.PHONY: help demo test test-browser test-large test-slow test-vllm suites lint types imports router manifest lock setup ui \
+  vllm vllm-lock clean
 
 help:
 	@echo "make demo   set up and inspect bundled pictures     make ui      open the chat page"
 	@echo "make test   set up and run the tests                make lint types imports   checks"
+	@echo "make vllm   set up the server of kenpin serve       make test-vllm   tests against it"
 
 setup: $(VENV)/.synced
 
@@ -67,5 +69,30 @@ lock: $(BIN)/python
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header --overrides overrides.txt -o requirements.lock
 
+# The server's own environment: vLLM for the CPU. Its torch is the CPU build, which PyPI has not: pip's own setting
+# PIP_FIND_LINKS (a folder, or the page of CPU builds on the site of PyTorch) says where the wheel is.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+VLLM := .venv-vllm
+
+vllm: $(VLLM)/.synced
+
+$(VLLM)/.synced: vllm.lock | setup
+	@$(PYTHON) -c 'import sys, platform as p; sys.exit(0 if sys.version_info[:2] == (3, 11) and p.machine() == "x86_64" and p.system() == "Linux" else "make vllm: vllm.lock is for Python 3.11 on Linux x86_64; elsewhere install vLLM as its own pages say and set KENPIN_VLLM_PYTHON")'
+	@test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	@$(BIN)/uv pip install -q --python $(VLLM)/bin/python --no-deps --require-hashes -r vllm.lock || \
+	  { echo "make vllm: the packages of vllm.lock cannot be had; torch==2.13.0+cpu is found where PIP_FIND_LINKS points" >&2; exit 1; }
+	@touch $@
+
+# Where the packages cannot be had the tests are skipped, and say so; with KENPIN_REQUIRE_VLLM=1 they fail.
+test-vllm: setup
+	@$(MAKE) -s vllm || true
+	@$(BIN)/python -m pytest -m vllm -rs tests/vllm
+
+# Run after a change of deploy/vllm/vllm.in.
+vllm-lock: $(BIN)/python
+	@$(BIN)/uv pip compile deploy/vllm/vllm.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  --overrides deploy/vllm/overrides.txt -o vllm.lock
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache var
+	rm -rf $(VENV) $(VLLM) .mypy_cache .ruff_cache .pytest_cache var

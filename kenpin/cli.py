@@ -17,6 +17,7 @@ from kenpin.cli_products import products_app
 from kenpin.cli_replay import replay, rerun
 from kenpin.cli_report import report as write_a_report
 from kenpin.cli_retention import retention_app
+from kenpin.cli_serve import serve
 from kenpin.cli_shared import JsonOption, console, console_actor, installation, services
 from kenpin.cli_tune import tune_app
 from kenpin.cli_users import users_app
@@ -42,6 +43,7 @@ app.add_typer(tune_app, name="tune")
 app.command("report")(write_a_report)
 app.command("replay")(replay)
 app.command("rerun")(rerun)
+app.command("serve")(serve)
 
 PlannerOption = Annotated[str | None, typer.Option("--planner", help="embedded, vllm or local; default by settings.")]
 LangOption = Annotated[Literal["auto", "en", "ja"], typer.Option("--lang", help="Language of the answer.")]

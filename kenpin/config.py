@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     """Pictures a request at most; the newest stay."""
     vllm_long_side: int = Field(default=1024, ge=112, le=4096)
     """Pictures are sent at most this large, in pixels."""
+    vllm_python: Path | None = None
+    """A Python that has vLLM, for `kenpin serve`; None takes the environment of `make vllm`, or this one."""
     vllm_timeout: float = Field(default=60.0, gt=0)
     vllm_retries: int = Field(default=2, ge=0, le=10)
 

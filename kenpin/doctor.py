@@ -147,12 +147,20 @@ def _server(settings: Settings) -> Iterator[Finding]:
         "a forced call kept its schema" if found.calls else "a forced call did not come back right",
     )
     yield Finding(
+        "server takes pictures",
+        found.taken,
+        "also in tool messages" if found.in_tools else "in user messages" if found.taken else "no",
+    )
+    yield Finding(
         "server sees pictures",
         found.pictures,
-        "also in tool messages" if found.in_tools else "in user messages" if found.pictures else "no",
+        "no" if not found.pictures else "also in tool messages" if found.in_tools else "in user messages",
     )
     yield Finding(
         "server's boxes", found.kind is not None, str(found.kind or "fit neither frame; set KENPIN_VLLM_FRAME")
     )
+    room = f"{found.most_pictures or settings.vllm_pictures} pictures a prompt"
+    context = found.model.context
+    yield Finding("server's room", True, f"{room}, {context} tokens" if context else room)
     for line in found.advice:
         yield Finding("advice", True, line)

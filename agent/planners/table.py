@@ -10,7 +10,7 @@ from tools.spec import Tool
 
 PLANNERS: Mapping[str, tuple[str, str]] = {
     "embedded": ("agent.planners.embedded", "embedded_planner"),
-    "vllm": ("agent.planners.vllm_server", "vllm_planner"),
+    "vllm": ("agent.planners.vllm_server", "asking_planner"),
     "local": ("agent.planners.hf_local", "local_planner"),
 }
 

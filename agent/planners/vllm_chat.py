@@ -2,6 +2,7 @@
 
 import re
 import ssl
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,8 @@ class Line:
         """Pictures a prompt may hold, once the server has said so."""
         self._settings = settings
         self._http = _http(settings, self.url)
+        # Connections are kept between requests; they end with the line.
+        weakref.finalize(self, self._http["http_client"].close)
         keep_private()
 
     def served(self) -> Served:
@@ -93,6 +96,22 @@ class Line:
             found.append(Served(id=str(model.id), root=root, context=context,
                                 adapter=str(model.id) if more.get("parent") else None))
         return found
+
+    def raw(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """One exchange outside the OpenAI protocol, `path` from the server's root: (status, what it said), or None if
+        there is no answer. What it said is an object where it is JSON, else text."""
+        import httpx
+
+        key = {"Authorization": f"Bearer {self._http['api_key']}"}
+        url = self.url.removesuffix("/v1") + path
+        try:
+            # A client of our own: the one of the OpenAI library may be of another HTTP library.
+            with httpx.Client(trust_env=False, timeout=self._settings.vllm_timeout, verify=_verify(self.url)) as client:
+                reply = client.get(url, headers=key) if body is None else client.post(url, headers=key, json=dict(body))
+            said = reply.json() if "json" in reply.headers.get("content-type", "") else reply.text
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+            return None
+        return reply.status_code, said
 
     def bound(self, model: Served, tools: Sequence[Mapping[str, Any]]) -> Runnable[Any, Any]:
         """A LangChain chat model with tools bound: one forced call a reply, never streamed."""
@@ -219,11 +238,14 @@ def _http(settings: Settings, url: str) -> dict[str, Any]:
     import openai
 
     timeout = openai.Timeout(settings.vllm_timeout, connect=min(10.0, settings.vllm_timeout))
-    # The system's certificates, and SSL_CERT_FILE, but nothing else of the environment.
-    verify: Any = ssl.create_default_context() if url.startswith("https:") else False
-    client = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=verify)
+    client = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=_verify(url))
     key = settings.vllm_key.get_secret_value() if settings.vllm_key else ""
     return {"base_url": url, "api_key": key or "none", "timeout": timeout, "http_client": client}
+
+
+def _verify(url: str) -> Any:
+    """The system's certificates, and SSL_CERT_FILE, but nothing else of the environment."""
+    return ssl.create_default_context() if url.startswith("https:") else False
 
 
 def _message(exc: Any) -> str:

@@ -1,7 +1,7 @@
 """Finds out how to talk to a server by asking it, not by the model's name: `kenpin doctor` prints what this says."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCal
 from agent.planners.frames import Family, Frame, Kind, family, is_numbers
 from agent.planners.vllm_chat import Line, Served
 from agent.planners.vllm_pictures import data_uri
+from agent.planners.vllm_ways import Ways, keep, recalled, run_of, ways
 from kenpin.config import Settings
 from kenpin.contracts.errors import Unavailable
 from kenpin.contracts.view import Box, RgbImage
@@ -21,6 +22,8 @@ PLACES: tuple[Box, ...] = ((84, 60, 252, 180), (400, 250, 600, 400))
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 40), "blue": (30, 60, 210), "yellow": (230, 220, 40)}
 SHOWN = ("blue", "yellow")
 OVERLAP = 0.5
+KEPT = "vllm-ways.json"
+"""In the data folder: what the last server was found to take."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,13 @@ class Probe:
     pictures: bool
     """It says rightly what a picture shows."""
     in_tools: bool
-    """It also does so when the picture lies in a tool message."""
+    """Pictures in tool messages reach it: the server counts their tokens, or it says rightly what they show."""
     kind: Kind | None
     """The frame that its boxes are in; None if they fit neither."""
     most_pictures: int | None
     """Pictures that a prompt may hold, if fewer than configured."""
+    taken: bool = True
+    """The server takes pictures and its template shows them to the model, whether or not the model sees much."""
     advice: tuple[str, ...] = ()
     """What to change, one line each."""
 
@@ -59,10 +64,39 @@ def probe(settings: Settings) -> Probe:
     calls = asking.colour(None) in COLOURS
     kind = asking.frame() if calls else None
     pictures = calls and (kind is not None or all(asking.colour(name) == name for name in SHOWN))
-    in_tools = pictures and all(asking.colour(name, in_tool=True) == name for name in SHOWN)
-    most = asking.most(settings.vllm_pictures) if pictures else None
+    way = ways(line, model, settings.vllm_pictures)
+    if way.counted:
+        in_tools, most = way.in_tools, way.most
+    else:
+        in_tools = pictures and all(asking.colour(name, in_tool=True) == name for name in SHOWN)
+        most = asking.most(settings.vllm_pictures) if pictures else None
     return Probe(model=model, calls=calls, pictures=pictures, in_tools=in_tools, kind=kind, most_pictures=most,
+                 taken=way.taken if way.counted else pictures,
                  advice=tuple(_advice(line.url, asking, calls=calls, pictures=pictures, kind=kind, most=most)))
+
+
+def first_use(settings: Settings) -> Ways:
+    """How to talk to the server, found out when a planner first uses it, and kept while the server runs.
+
+    Raises:
+        Unavailable: Nothing answers, it takes no pictures, or it makes no valid forced calls; one line says what to
+            change.
+    """
+    line = Line(settings)
+    model = line.served()
+    run = run_of(line, model)
+    if (known := recalled(settings.home / KEPT, run)) and (known.kind or settings.vllm_frame != "auto"):
+        return known
+    found = ways(line, model, settings.vllm_pictures)
+    if not found.taken:
+        raise Unavailable(f"the model at {line.url} takes no pictures; serve a vision-language model")
+    asking = _Asking(line, model)
+    if asking.colour(None) not in COLOURS:
+        raise Unavailable("; ".join(_advice(line.url, asking, calls=False, pictures=False, kind=None, most=None)))
+    if settings.vllm_frame == "auto":
+        found = replace(found, kind=asking.frame())
+    keep(settings.home / KEPT, run, found)
+    return found
 
 
 def _advice(url: str, asking: "_Asking", *, calls: bool, pictures: bool, kind: Kind | None,

@@ -10,6 +10,7 @@ from agent.planners.base import Planner, Request
 from agent.planners.frames import family
 from agent.planners.vllm_chat import Line, Served
 from agent.planners.vllm_pictures import Encoder
+from agent.planners.vllm_probe import first_use
 from agent.planners.vllm_prompt import PROMPT, prompt_sha256
 from agent.planners.vllm_reply import read_reply
 from agent.planners.vllm_request import Edge, build
@@ -18,6 +19,19 @@ from agent.state import State
 from kenpin.config import Settings
 from kenpin.contracts.trace import PlannerInfo
 from tools.spec import Tool
+
+
+def asking_planner(settings: Settings, tools: Mapping[str, Tool]) -> Planner:
+    """A planner that first asks its server how to talk to it.
+
+    Raises:
+        Unavailable: As `vllm_probe.first_use`.
+    """
+    way = first_use(settings)
+    frame = way.kind if way.kind and settings.vllm_frame == "auto" else settings.vllm_frame
+    most = min(settings.vllm_pictures, way.most or settings.vllm_pictures)
+    return vllm_planner(settings.model_copy(update={"vllm_frame": frame, "vllm_pictures": most}), tools,
+                        pictures_in_tools=way.in_tools)
 
 
 def vllm_planner(settings: Settings, tools: Mapping[str, Tool], lang: str = "auto", *,

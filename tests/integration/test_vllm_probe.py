@@ -2,6 +2,7 @@
 
 import base64
 import importlib.util
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 
 from agent.planners.frames import QWEN3, QWEN25, Frame
-from agent.planners.vllm_probe import COLOURS, PLACES, probe
+from agent.planners.vllm_probe import COLOURS, PLACES, first_use, probe
+from agent.planners.vllm_server import asking_planner
+from agent.planners.vllm_ways import Ways, keep, recalled
 from kenpin.config import Settings
 from kenpin.contracts.errors import Unavailable
 
@@ -137,3 +140,96 @@ def test_the_doctor_tells_what_the_server_can_do() -> None:
     assert seeing["server calls tools"].ok and seeing["server's boxes"].says == "per_mille"
     assert seeing["server sees pictures"].says == "in user messages"
     assert not blind["server's boxes"].ok
+
+
+def counting(chat: Callable[[Any], Any], *, user: int = 70, tool: int = 70, most: int = 99) -> Callable[[Any], Any]:
+    """A server that also counts tokens: so many for a picture in a user message and in a tool message."""
+    def reply(request: Any) -> Any:
+        if request.path != "/tokenize":
+            return chat(request)
+        if len(request.pictures) > most:
+            return status(400, f"At most {most} image(s) may be provided in one prompt.")
+        worth = tool if any(m["role"] == "tool" for m in request.messages) else user
+        return fake.raw(json.dumps({"count": 20 + worth * len(request.pictures)}).encode())
+    return reply
+
+
+@pytest.mark.parametrize(("user", "tool", "most"), [(70, 70, 99), (70, 3, 99), (70, 70, 2), (3, 3, 99), (3, 0, 99)])
+def test_the_first_use_finds_out_how_to_talk(user: int, tool: int, most: int) -> None:
+    """Also of an older server, which counts a picture as the three tokens of its mark."""
+    with serving(counting(eyes(PIXELS), user=user, tool=tool, most=most)) as server:
+        way = first_use(Settings(vllm_url=server.url))
+    assert way == Ways(counted=True, taken=True, in_tools=tool == user, most=2 if most == 2 else None, kind="resized")
+
+
+@pytest.mark.parametrize(("words", "taken"), [("my-llama is not a multimodal model", False), ("cannot tokenize", None)])
+def test_a_refused_count_says_no_more_than_it_says(words: str, taken: bool | None) -> None:
+    def reply(request: Any) -> Any:
+        if request.path == "/tokenize" and request.pictures:
+            return status(400, words)
+        return counting(eyes(PIXELS))(request)
+
+    with serving(reply) as server:
+        if taken is None:
+            assert first_use(Settings(vllm_url=server.url)) == Ways(counted=False, kind="resized")
+        else:
+            with pytest.raises(Unavailable, match="takes no pictures"):
+                first_use(Settings(vllm_url=server.url))
+
+
+def test_what_the_template_shows_decides_where_pictures_go() -> None:
+    """The planner that asks first puts new views where the server counted them."""
+    double = load("inspection_double")
+
+    def model(place: str) -> Callable[[Any], Any]:
+        look = called(("crop", {"why": "To look.", "view": None, "box": [100, 100, 400, 400]}))
+        done = called(("answer", {"why": "Done.", "text": "Seen.", "kind": None, "judged": None, "about": None}))
+
+        def chat(request: Any) -> Any:
+            if len(request.body["tools"]) == 1:
+                return eyes(PER_MILLE)(request)
+            return done if any(m["role"] == "tool" for m in request.messages) else look
+        return counting(chat, tool=70 if place == "tool" else 0)
+
+    for place in ("tool", "user"):
+        with serving(model(place)) as server:
+            tools = double.catalogue()
+            work = double.Bench(asking_planner(Settings(vllm_url=server.url), double.offered(tools)), tools=tools)
+            assert work.say(work.start(double.part()), "Look at it").kind == "answer"
+            shown = [m["role"] for m in server.chats[-1].messages if isinstance(m["content"], list)
+                     and any(part["type"] == "image_url" for part in m["content"])]
+        assert shown == ["user", place]
+
+
+def test_a_server_that_does_not_count_gets_pictures_in_user_messages() -> None:
+    with serving(eyes(PER_MILLE)) as server:
+        assert first_use(Settings(vllm_url=server.url)) == Ways(counted=False, kind="per_mille")
+
+
+def test_what_was_set_is_not_asked_for() -> None:
+    with serving(counting(eyes(PER_MILLE))) as server:
+        assert first_use(Settings(vllm_url=server.url, vllm_frame="resized")).kind is None
+        names = {chat.body["tools"][0]["function"]["name"] for chat in server.chats}
+    assert names == {"name_colour"}
+
+
+@pytest.mark.parametrize(("chat", "words"), [
+    (counting(lambda request: called(("name_colour", {"colour": "red"})), user=0), "takes no pictures"),
+    (counting(lambda request: said("It is red.")), "--tool-call-parser"),
+    (counting(lambda request: called(("name_colour", {"colour": "pink"}))), "--enable-auto-tool-choice")])
+def test_a_server_that_cannot_plan_says_what_to_change(chat: Any, words: str) -> None:
+    with serving(chat) as server, pytest.raises(Unavailable, match=words) as caught:
+        first_use(Settings(vllm_url=server.url))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_was_found_is_kept_for_the_same_run_of_the_server(tmp_path: Path) -> None:
+    file, found = tmp_path / "ways.json", Ways(counted=True, in_tools=True, kind="per_mille")
+    keep(file, "url model root 1.5e9", found)
+    assert recalled(file, "url model root 1.5e9") == found
+    assert recalled(file, "url model root 1.6e9") is None
+    assert recalled(file, None) is None
+    for broken in ("", "[]", '{"run": "r", "ways": {"new": 1}}', '{"run": "r"}'):
+        file.write_text(broken)
+        assert recalled(file, "r") is None
+    keep(tmp_path / "none" / "ways.json", "r", found)

@@ -23,10 +23,9 @@ pytestmark = [pytest.mark.vllm, pytest.mark.timeout(300)]
 def server() -> tuple[Path, str]:
     """The server's Python, and the path that lets torchvision load on a CPU."""
     try:
+        from kenpin.contracts.errors import Unavailable
         from kenpin.serving.command import CPU_PATH
         from kenpin.serving.machine import find_home
-
-        from kenpin.contracts.errors import Unavailable
     except ImportError:
         python = os.environ.get("KENPIN_VLLM_PYTHON")
         if not python:

@@ -1,0 +1,91 @@
+"""`kenpin serve`: a vLLM server for this machine, started with what Kenpin needs and ended with it."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from kenpin.cli_shared import console
+
+if TYPE_CHECKING:
+    from kenpin.serving.command import Plan
+
+DeviceOption = Annotated[Literal["auto", "cpu", "gpu"], typer.Option("--device", help="What it must run on.")]
+LoraOption = Annotated[
+    list[str] | None, typer.Option("--adapter", help="LoRA adapter, NAME=FOLDER; may be given several times.")
+]
+
+
+def serve(
+    model: Annotated[str, typer.Argument(help="Folder of a model, or a name that vLLM can load.")],
+    name: Annotated[str | None, typer.Option("--name", help="What the server calls it.")] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; this machine only unless given.")]
+    = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
+    device: DeviceOption = "auto",
+    cards: Annotated[int | None, typer.Option("--cards", min=1, help="Cards to spread it over; default all.")] = None,
+    context: Annotated[int | None, typer.Option("--context", min=2048, help="Tokens a prompt may hold.")] = None,
+    parser: Annotated[str | None, typer.Option("--parser", help="Parser of tool calls; default fits the model.")]
+    = None,
+    adapter: LoraOption = None,
+    wait: Annotated[float, typer.Option("--wait", min=1, help="Seconds until it must answer.")] = 900.0,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="Others reach --host only through a proxy that checks them.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--print", help="Print the command and start nothing.")] = False,
+) -> None:
+    """Start vLLM with the right flags, wait until it answers, and stop it with Ctrl+C."""
+    from kenpin.config import read_settings
+    from kenpin.serving.command import command, shown, variables
+    from kenpin.serving.planning import made
+
+    settings = read_settings()
+    plan = made(settings, model, name=name, host=host, port=port, device=device, cards=cards, context=context,
+                parser=parser, adapters=adapter or (), behind_proxy=behind_proxy)
+    key = settings.vllm_key.get_secret_value() if settings.vllm_key else None
+    words, given = command(plan), variables(plan, key)
+    if show:
+        sys.stdout.write(shown(words, given) + "\n")
+        return
+    _run(plan, words, given, log=settings.home / "vllm.log", wait=wait)
+
+
+def _run(plan: "Plan", words: list[str], given: dict[str, str], *, log: Path, wait: float) -> None:
+    """Run the server until it ends or is stopped.
+
+    Raises:
+        Unavailable: It ends by itself, or does not get ready.
+    """
+    from kenpin.contracts.errors import Unavailable
+    from kenpin.launch import check_free
+    from kenpin.serving.process import TICK, last_lines, start
+
+    check_free(plan.host, plan.port)
+    stops: list[int] = []
+
+    def asked(number: int, frame: FrameType | None) -> None:
+        stops.append(number)
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    reached = "127.0.0.1" if plan.host in ("0.0.0.0", "::") else plan.host  # noqa: S104 - compared, not bound
+    server = start(words, given, log=log, url=f"http://{f'[{reached}]' if ':' in reached else reached}:{plan.port}")
+    say = console(err=True).print
+    try:
+        say(f"vLLM {plan.home.version} on {plan.home.device} starts; log: {log}", markup=False, soft_wrap=True)
+        if server.wait_healthy(wait, stopped=lambda: bool(stops)):
+            say(f"ready: {server.url}/v1  (Ctrl+C ends it)", markup=False, soft_wrap=True)
+        while not stops and server.process.poll() is None:
+            time.sleep(TICK)
+        wanted = bool(stops)
+    finally:
+        server.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if not wanted:
+        raise Unavailable(f"the server ended by itself (exit {server.process.returncode}); its log {log} ends with: "
+                          f"{last_lines(log)}")
+    say("stopped", markup=False)

@@ -1,0 +1,100 @@
+"""The command line and the variables of a vLLM server for Kenpin. Each flag says why it is there."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kenpin.serving.adapters import Adapter, room
+from kenpin.serving.machine import Home
+
+CPU_PATH = Path(__file__).parent / "cpu"
+"""What lets torchvision load on a CPU lies here, on the path of the CPU server alone."""
+CONTEXT = 32768
+"""Tokens. A dialogue of six turns with six pictures of 1024 px needs less than half."""
+SEQUENCES = 8
+"""Dialogues at once on a CPU; a card takes what its memory holds."""
+NOWHERE = "none.invalid"
+"""The only host that the server may fetch pictures from. There is none of this name (RFC 2606)."""
+SMALLEST_PIXELS = 64 * 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be served, and on what."""
+
+    model: str
+    home: Home
+    parser: str
+    pictures: int
+    """A prompt may hold."""
+    long_side: int
+    """Of a picture, px."""
+    context: int = CONTEXT
+    host: str = "127.0.0.1"
+    port: int = 8000
+    name: str | None = None
+    """What the server calls the model."""
+    cards: int = 1
+    adapters: tuple[Adapter, ...] = ()
+    """LoRA adapters."""
+    cache_gib: int = 2
+    """Of attention keys and values kept on a CPU."""
+    threads: int = 1
+    """Of a CPU server."""
+
+
+def command(plan: Plan) -> list[str]:
+    """The words to start the server with.
+
+    Source: vLLM 0.32. `python -m` because the CPU build's own command looks for a distribution of another name. Without
+    both a strict level and a backend that writes no blanks, forced calls broke their schema, and a reply that was cut
+    off could hold nothing but blanks.
+    """
+    words = [
+        str(plan.home.python), "-m", "vllm.entrypoints.openai.api_server",
+        "--model", plan.model, "--host", plan.host, "--port", str(plan.port),
+        "--max-model-len", str(plan.context),
+        "--enable-auto-tool-choice", "--tool-call-parser", plan.parser, "--tool-strict-level", "parameter",
+        "--structured-outputs-config", _json({"backend": "xgrammar", "disable_any_whitespace": True}),
+        "--limit-mm-per-prompt", _json({"image": plan.pictures, "video": 0}),
+        "--mm-processor-kwargs", _json({"size": {"shortest_edge": SMALLEST_PIXELS,
+                                                 "longest_edge": plan.long_side**2}}),
+        # A picture's address in a request would make the server fetch it, from the company's network too.
+        "--allowed-media-domains", NOWHERE,
+        "--enable-prefix-caching",
+    ]  # fmt: skip
+    if plan.name:
+        words += ["--served-model-name", plan.name]
+    if plan.home.device == "cpu":
+        # Compiling takes minutes on a CPU and saves little there.
+        words += ["--enforce-eager", "--max-num-seqs", str(SEQUENCES)]
+    elif plan.cards > 1:
+        words += ["--tensor-parallel-size", str(plan.cards)]
+    if plan.adapters:
+        words += ["--enable-lora", "--max-lora-rank", str(room(plan.adapters)), "--max-loras", str(len(plan.adapters)),
+                  "--lora-modules", *(f"{one.name}={one.folder}" for one in plan.adapters)]  # fmt: skip
+    return words
+
+
+def variables(plan: Plan, key: str | None = None) -> dict[str, str]:
+    """Variables to start the server with, added to those of this process; a key goes by them, since any user of the
+    machine can read a command line."""
+    given = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    if Path(plan.model).is_dir():
+        given |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    if plan.home.device == "cpu":
+        given |= {"PYTHONPATH": str(CPU_PATH), "VLLM_CPU_KVCACHE_SPACE": str(plan.cache_gib),
+                  "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(plan.threads)}  # fmt: skip
+    return given | ({"VLLM_API_KEY": key} if key else {})
+
+
+def shown(words: Sequence[str], given: Mapping[str, str]) -> str:
+    """The whole as a line for a shell, without the key."""
+    before = [f"{name}={shlex.quote(value)}" for name, value in given.items() if name != "VLLM_API_KEY"]
+    return " ".join([*before, *map(shlex.quote, words)])
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

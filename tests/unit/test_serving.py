@@ -1,0 +1,240 @@
+"""`kenpin serve` without vLLM: what it would start on which machine, and that what it starts is ended as a whole."""
+
+import json
+import os
+import shlex
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kenpin.config import Settings
+from kenpin.contracts.errors import BadInput, Unavailable
+from kenpin.serving import machine, planning
+from kenpin.serving.command import command, shown, variables
+from kenpin.serving.machine import Home
+from kenpin.serving.process import last_lines, start
+
+ROOT = Path(__file__).parents[2]
+CPU = Home(python=Path("/env/bin/python"), device="cpu", version="0.32.0")
+GPU = Home(python=Path("/env/bin/python"), device="gpu", version="0.32.0")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    text = {"num_attention_heads": 32, "max_position_embeddings": 262144}
+    (folder / "config.json").write_text(json.dumps({"model_type": "qwen3_vl", "text_config": text}))
+    return folder
+
+
+def plan(monkeypatch: pytest.MonkeyPatch, model: Path | str, home: Home, found: int = 0, **more: Any) -> Any:
+    monkeypatch.setattr(machine, "find_home", lambda chosen: home)
+    monkeypatch.setattr(machine, "cards", lambda: found)
+    return planning.made(Settings(home=Path("/data")), str(model), **more)
+
+
+def value(words: list[str], flag: str) -> str:
+    return words[words.index(flag) + 1]
+
+
+def test_what_calls_and_pictures_need_is_always_there(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+    for home, cards in ((CPU, 0), (GPU, 2)):
+        words = command(plan(monkeypatch, model, home, cards))
+        assert words[:3] == ["/env/bin/python", "-m", "vllm.entrypoints.openai.api_server"]
+        assert "--enable-auto-tool-choice" in words
+        assert value(words, "--tool-call-parser") == "hermes"
+        assert value(words, "--tool-strict-level") == "parameter"
+        assert json.loads(value(words, "--structured-outputs-config")) == {
+            "backend": "xgrammar", "disable_any_whitespace": True}
+        assert json.loads(value(words, "--limit-mm-per-prompt")) == {"image": 6, "video": 0}
+        assert json.loads(value(words, "--mm-processor-kwargs"))["size"]["longest_edge"] == 1024**2
+        assert value(words, "--allowed-media-domains") == "none.invalid"
+        assert value(words, "--host") == "127.0.0.1"
+        assert value(words, "--max-model-len") == "32768"
+
+
+@pytest.mark.parametrize(("cards", "heads", "wanted"), [(1, 32, 1), (2, 32, 2), (3, 32, 2), (8, 32, 8), (6, 28, 4)])
+def test_a_model_is_spread_over_the_cards_that_share_its_heads(
+    monkeypatch: pytest.MonkeyPatch, model: Path, cards: int, heads: int, wanted: int,
+) -> None:
+    (model / "config.json").write_text(json.dumps({"model_type": "qwen3_vl", "num_attention_heads": heads}))
+    words = command(plan(monkeypatch, model, GPU, cards))
+    assert ("--tensor-parallel-size" in words) == (wanted > 1)
+    assert wanted == 1 or value(words, "--tensor-parallel-size") == str(wanted)
+    assert "--enforce-eager" not in words
+
+
+def test_a_cpu_gets_its_own_variables(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+    made = plan(monkeypatch, model, CPU)
+    given = variables(made, "secret")
+    assert Path(given["PYTHONPATH"], "sitecustomize.py").is_file()
+    assert given["VLLM_API_KEY"] == "secret"
+    assert given["HF_HUB_OFFLINE"] == "1"
+    assert "--enforce-eager" in command(made)
+    line = shown(command(made), given)
+    assert "secret" not in line
+    assert shlex.split(line)[-len(command(made)):] == command(made)
+    assert "PYTHONPATH" not in variables(plan(monkeypatch, model, GPU, 1))
+
+
+def adapter(folder: Path, *names: str, rank: int = 12) -> Path:
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text(json.dumps({"r": rank, "peft_type": "LORA"}))
+    header = json.dumps({"__metadata__": {}, **{name: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+                                                for name in names}}).encode()
+    (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    return folder
+
+
+LANGUAGE = "base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_A.weight"
+ENCODER = "base_model.model.model.visual.blocks.0.attn.qkv.lora_A.weight"
+
+
+def test_adapters_are_named(monkeypatch: pytest.MonkeyPatch, model: Path, tmp_path: Path) -> None:
+    folder = adapter(tmp_path / "a", LANGUAGE)
+    words = command(plan(monkeypatch, model, CPU, adapters=[f"lineA={folder}"]))
+    assert words[words.index("--enable-lora"):] == [
+        "--enable-lora", "--max-lora-rank", "16", "--max-loras", "1", "--lora-modules", f"lineA={folder}"]
+
+
+def test_an_adapter_that_would_be_left_out_is_an_error(monkeypatch: pytest.MonkeyPatch, model: Path,
+                                                       tmp_path: Path) -> None:
+    mixed, high = adapter(tmp_path / "a", LANGUAGE, ENCODER), adapter(tmp_path / "b", LANGUAGE, rank=1024)
+    (tmp_path / "c").mkdir()
+    for given, words in ((f"x={mixed}", "picture encoder"), (f"x={high}", "rank 1024"), ("lineA", "NAME=FOLDER"),
+                         (f"x={tmp_path / 'c'}", "holds no LoRA adapter")):
+        with pytest.raises(BadInput, match=words):
+            plan(monkeypatch, model, CPU, adapters=[given])
+
+
+@pytest.mark.parametrize(("home", "cards", "more", "words"), [
+    (CPU, 0, {"device": "gpu"}, "vLLM for the CPU"), (CPU, 0, {"cards": 2}, "vLLM for the CPU"),
+    (GPU, 1, {"device": "cpu"}, "make vllm"), (GPU, 0, {}, "0 found by nvidia-smi"),
+    (GPU, 1, {"cards": 2}, "1 found by nvidia-smi")])
+def test_what_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, model: Path, home: Home, cards: int,
+                                   more: dict[str, Any], words: str) -> None:
+    with pytest.raises(Unavailable, match=words):
+        plan(monkeypatch, model, home, cards, **more)
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    ({"host": "0.0.0.0"}, "behind-proxy"), ({"context": 300000}, "made for 262144"),
+    ({"cards": 3}, "cannot share evenly")])
+def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, model: Path, more: dict[str, Any],
+                                   words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        plan(monkeypatch, model, GPU, 4, **more)
+    assert plan(monkeypatch, model, GPU, 4, host="0.0.0.0", behind_proxy=True).host == "0.0.0.0"
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"config\.json"):
+        machine.read_model(str(tmp_path))
+    with pytest.raises(Unavailable, match="no such folder"):
+        machine.read_model("./no-such-model")
+    assert machine.read_model("Qwen/Qwen3-VL-8B-Instruct") == machine.Model()
+    assert machine.parser_for("Qwen/Qwen3.5-9B", None) == "qwen3_xml"
+
+
+def test_cards_and_threads_are_those_that_the_environment_allows() -> None:
+    assert machine.cards({"CUDA_VISIBLE_DEVICES": "0,3"}) == 2
+    assert machine.cards({"CUDA_VISIBLE_DEVICES": ""}) == 0
+    assert machine.threads({"OMP_NUM_THREADS": "3"}) == 3
+    assert machine.threads({}) == len(os.sched_getaffinity(0))
+
+
+def test_without_vllm_it_is_one_line_and_exit_3(tmp_path: Path, model: Path) -> None:
+    variables = {**os.environ, "KENPIN_HOME": str(tmp_path), "PYTHONPATH": str(ROOT),
+                 "KENPIN_VLLM_PYTHON": sys.executable}
+    ran = subprocess.run([sys.executable, "-m", "kenpin.cli", "serve", str(model)], capture_output=True, text=True,
+                         env=variables, check=False)
+    assert ran.returncode == 3
+    assert ran.stderr.count("\n") == 1
+    assert "KENPIN_VLLM_PYTHON" in ran.stderr
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Unavailable, match="run: make vllm"):
+        patch.setattr(machine, "OWN", tmp_path / "none")
+        machine.find_home(None)
+
+
+SERVER = """
+import http.server, subprocess, sys, signal
+child = subprocess.Popen([sys.executable, "-c", "import signal,time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"])
+print("child", child.pid, flush=True)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self): self.send_response(200); self.end_headers()
+    def log_message(self, *args): pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_server_ends_with_what_it_started(tmp_path: Path) -> None:
+    number = port()
+    server = start([sys.executable, "-c", SERVER, str(number)], {}, log=tmp_path / "log",
+                   url=f"http://127.0.0.1:{number}")
+    assert server.wait_healthy(30)
+    child = int(server.log.read_text().split()[1])
+    os.kill(child, 0)
+    server.stop(patience=5)
+    assert server.process.returncode == -signal.SIGTERM
+    until = time.monotonic() + 5
+    while Path(f"/proc/{child}/stat").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
+    server = start([sys.executable, "-c", "print('ok'); raise ValueError('no such flag')"], {}, log=tmp_path / "log",
+                   url="http://127.0.0.1:9")
+    with pytest.raises(Unavailable, match="exit 1") as caught:
+        server.wait_healthy(30)
+    assert "no such flag" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(Unavailable, match="cannot be started"):
+        start(["/no/such/python"], {}, log=tmp_path / "log", url="")
+    assert last_lines(tmp_path / "none") == "(it cannot be read)"
+
+
+def test_a_server_that_is_never_ready(tmp_path: Path) -> None:
+    server = start([sys.executable, "-c", "import time; print('loading', flush=True); time.sleep(60)"], {},
+                   log=tmp_path / "log", url=f"http://127.0.0.1:{port()}")
+    try:
+        with pytest.raises(Unavailable, match="not ready after 1 s") as caught:
+            server.wait_healthy(1)
+        assert "loading" in str(caught.value)
+        assert not server.wait_healthy(9, stopped=lambda: True)
+    finally:
+        server.stop()
+    assert server.process.returncode is not None
+
+
+def test_the_compose_file_starts_vllm_as_kenpin_does(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+    flags = dict(word.removeprefix("--").partition("=")[::2] for word in compose["services"]["vllm"]["command"])
+    words = command(plan(monkeypatch, model, GPU, 1))
+    ours = {word.removeprefix("--"): words[i + 1] if i + 1 < len(words) and not words[i + 1].startswith("--") else ""
+            for i, word in enumerate(words) if word.startswith("--")}
+    for name in set(ours) - {"model", "host", "port"}:
+        assert flags[name] == ours[name], name
+
+
+def test_only_the_proxy_is_reached_from_outside() -> None:
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+    assert [name for name, service in compose["services"].items() if "ports" in service] == ["proxy"]
+    assert compose["networks"]["inside"]["internal"] is True
+    for name, service in compose["services"].items():
+        assert name == "proxy" or service["networks"] == ["inside"]
