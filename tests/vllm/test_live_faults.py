@@ -80,7 +80,7 @@ def test_a_prompt_that_is_too_long(live: Any, home: Any) -> None:
     """400; older steps are shortened and it is sent once more. What stays too long is one line."""
     line = Line(live.settings())
     bound = line.bound(line.served(), strict_tools(OFFERED, "per_mille"))
-    long = dialogue(30, 4000)
+    long = dialogue(16, 2000)
     plain = [{"role": "user", "content": str(m.content)} for m in long]
     assert live.tokens(plain) > 24576
     reply = line.ask(bound, long)
