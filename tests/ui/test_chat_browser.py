@@ -94,6 +94,12 @@ def say(page, text: str) -> None:  # type: ignore[no-untyped-def]
     page.locator(LINE).press("Enter")
 
 
+def settled(page) -> None:  # type: ignore[no-untyped-def]
+    """Wait until the page is drawn to its end: what is clicked before is drawn anew under the pointer."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    sync_api.expect(page.locator(".viewer .stage")).to_have_count(1)
+
+
 def test_drop_ask_and_follow_the_evidence(page, panel: bytes) -> None:  # type: ignore[no-untyped-def]
     drop(page, panel)
     page.wait_for_selector(".viewer image")
@@ -107,6 +113,7 @@ def test_drop_ask_and_follow_the_evidence(page, panel: bytes) -> None:  # type: 
     x, width = float(mark.get_attribute("x")), float(mark.get_attribute("width"))
     assert 97 <= x <= 100
     assert 60 <= width <= 66
+    settled(page)
     card.locator('a[href="#step-2"]').first.click()
     page.wait_for_selector(".st-key-step-2.kenpin-here")
     page.wait_for_selector(".viewer rect.mark.step")
@@ -150,6 +157,7 @@ def test_the_picture_can_be_zoomed_and_marks_hidden(page, panel: bytes) -> None:
     page.wait_for_selector(".viewer image")
     say(page, "Look for scratches.")
     page.wait_for_selector(".viewer rect.mark.finding")
+    settled(page)
     before = float(page.locator(".viewer .stage").get_attribute("viewBox").split()[2])
     page.locator(".viewer button.in").click()
     after = float(page.locator(".viewer .stage").get_attribute("viewBox").split()[2])
