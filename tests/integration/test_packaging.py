@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 ROOTS = ("agent", "kenpin", "prompts", "tools", "ui")
 LEFT_OUT = ("kubernetes", "pydeck")
 ADDRESS = re.compile(
-    r"^(?:--(?:extra-)?index-url|--find-links)|registry = .*://|\"?resolved\"?[ :=]+\"?https?://"
-    r"|https?://[^ \"]+\.(?:whl|tar\.gz|tgz|deb)(?:[#\" ]|$)",
+    r"^(?:--(?:extra-)?index-url|--find-links)|registry = .*:[/]{2}|\"?resolved\"?[ :=]+\"?https?:[/]{2}"
+    r"|https?:[/]{2}[^ \"]+\.(?:whl|tar\.gz|tgz|deb)(?:[#\" ]|$)",
     re.MULTILINE,
 )
 
