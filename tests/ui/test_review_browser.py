@@ -1,14 +1,13 @@
 """Once through in a real browser, with the real server, planner and tools: sign in, ask, correct a box, sign, find the
 case, verify the chain. And every page in both languages, wide and narrow: nothing from another host, nothing cut off."""
 
-import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from runpy import run_path
+from types import SimpleNamespace
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 
@@ -22,9 +21,8 @@ from kenpin.wiring import Kenpin, open_kenpin
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+shared = SimpleNamespace(**run_path(str(Path(__file__).parent / "test_chat_browser.py")))
+chromium = shared.chromium
 LINE = '[data-testid="stChatInput"] textarea'
 PASSWORD = "velvet orbit walnut drum"
 ROOT_USER = Actor(name="console:root", roles=frozenset({Role.OPERATOR, Role.ADMINISTRATOR}), kind="console")
@@ -53,20 +51,10 @@ def address(kenpin: Kenpin) -> Iterator[str]:
                           stderr=subprocess.DEVNULL) as server:
         url = f"http://127.0.0.1:{port}"
         try:
-            _wait(url)
+            shared._wait(url)
             yield url
         finally:
             server.terminate()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("no chromium; apt-get install chromium")
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Browser:
@@ -103,17 +91,6 @@ def mori(chromium: Any, address: str) -> Iterator[Any]:
     browser.sign_in("mori")
     yield browser.page
     browser.close()
-
-
-def _wait(url: str) -> None:
-    until = time.monotonic() + 90
-    while time.monotonic() < until:
-        try:
-            with urlopen(f"{url}/_stcore/health", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.3)
-    raise TimeoutError(f"{url} does not answer")
 
 
 def at(page: Any, x: float, y: float) -> tuple[float, float]:
