@@ -18,7 +18,7 @@ install() {
   rm -rf "$root/srv/vllm/lib/python3.11/site-packages"; ln -s "$packages" "$root/srv/vllm/lib/python3.11/site-packages"
   # As docs/serving.md says, from here on.
   cp "$root"/opt/kenpin/deploy/systemd/*.service "$root/etc/systemd/system/"
-  cp "$root/opt/kenpin/deploy/systemd/kenpin.sysusers" "$root/etc/sysusers.d/kenpin.conf"
+  command install -D -m 644 "$root/opt/kenpin/deploy/systemd/kenpin.sysusers" "$root/etc/sysusers.d/kenpin.conf"
   command install -m 755 "$root/opt/kenpin/deploy/systemd/kenpin-admin" "$root/usr/local/sbin/"
   chroot "$root" systemd-sysusers
   sed 's#bin/kenpin "#bin/python /opt/kenpin/deploy/trial/work.py "#' "$root/usr/local/sbin/kenpin-admin" > "$root/usr/local/sbin/kenpin-admin-python"

@@ -30,7 +30,7 @@ for _ in $(seq 100); do
   sleep 0.2
 done
 [ "$(cat /proc/"$init"/comm)" = systemd ] || { cat "$folder/boot.log"; exit 99; }
-inside() { nsenter -t "$init" -m -u -i -n -p -C -r -w -- /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"; }
+inside() { nsenter -t "$init" -m -u -i -n -p -C -r -w -- /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"; }
 finish() { kill -s SIGRTMIN+4 "$init" 2>/dev/null || true; for _ in $(seq 60); do kill -0 "$init" 2>/dev/null || break; sleep 1; done
   kill -9 "$init" 2>/dev/null || true; ip link del kenpin-out 2>/dev/null || true; }
 trap finish EXIT
