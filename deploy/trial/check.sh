@@ -11,7 +11,10 @@ for _ in $(seq 60); do inside systemctl is-active -q trial.target && break; slee
 echo "== start"
 inside systemctl start postgresql || true
 word=$(inside cat /etc/kenpin/database.word)
-inside setpriv --reuid postgres --regid postgres --init-groups psql -qc "create role kenpin login password '$word'" -c "create database kenpin owner kenpin" || true
+query() { inside setpriv --reuid postgres --regid postgres --init-groups psql -qAt -c "$1"; }
+[ "$(query "select 1 from pg_roles where rolname = 'kenpin'")" = 1 ] || query "create role kenpin login"
+query "alter role kenpin password '$word'"
+[ "$(query "select 1 from pg_database where datname = 'kenpin'")" = 1 ] || query "create database kenpin owner kenpin"
 inside systemctl start kenpin-chroma kenpin-vllm
 echo 'four unrelated words here' | inside kenpin-admin users add ann --role administrator --role reviewer --role operator --stdin
 inside systemctl start kenpin nginx
