@@ -139,7 +139,7 @@ def _load(folder: Folder, adapter: Folder | None) -> Model:
     transformers.utils.logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if folder.weights > (free := memory_free(device)):
-        raise Unavailable(f"{folder.path}: {_gb(folder.weights)} of weights, and {_gb(free)} of memory are free on "
+        raise Unavailable(f"{folder.path}: {gigabytes(folder.weights)} of weights, and {gigabytes(free)} of memory are free on "
                           f"{device}; take a smaller model or close what else runs there")
     with guarded(folder, device), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -243,5 +243,6 @@ def memory_free(device: str) -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _gb(number: int) -> str:
+def gigabytes(number: int) -> str:
+    """In words."""
     return f"{number / 1e9:.1f} GB"
