@@ -139,8 +139,8 @@ def _load(folder: Folder, adapter: Folder | None) -> Model:
     transformers.utils.logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if folder.weights > (free := memory_free(device)):
-        raise Unavailable(f"{folder.path}: {gigabytes(folder.weights)} of weights, and {gigabytes(free)} of memory are free on "
-                          f"{device}; take a smaller model or close what else runs there")
+        raise Unavailable(f"{folder.path}: {gigabytes(folder.weights)} of weights, and {gigabytes(free)} of memory are "
+                          f"free on {device}; take a smaller model or close what else runs there")
     with guarded(folder, device), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
