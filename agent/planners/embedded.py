@@ -82,7 +82,7 @@ def _same(need: Need, result: Mapping[str, Any]) -> bool:
 def _asked(args: Mapping[str, Any]) -> dict[str, Any]:
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in args.items()}
     return {key: value for key, value in plain.items()
-            if key != "why" and value is not None and (key, value) != ("view", "v0")}
+            if key != "why" and value not in (None, [], "") and (key, value) != ("view", "v0")}
 
 
 def _close(steps: Generator[Need, Done, None]) -> None:

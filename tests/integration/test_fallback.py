@@ -108,7 +108,7 @@ def test_the_next_turn_tries_the_server_again() -> None:
 
 def test_what_was_done_is_not_done_again() -> None:
     """The search that the server called for counts; the other planner's own search would be the same."""
-    with serving(called(("check_image", CHECK)), called(("detect", {**CHECK, "box": None, "kinds": None})),
+    with serving(called(("check_image", CHECK)), called(("detect", {**CHECK, "box": None, "types": None})),
                  GONE) as server:
         work = bench(server)
         key = work.start(double.part(400, 300))
@@ -250,7 +250,9 @@ def opened(tmp_path: Path, url: str, **more: Any) -> Services:
 
 def working(request: Any) -> Any:
     """A server that passes the start-up questions and then ends each turn at once."""
-    if len(request.body.get("tools", ())) == 1:
+    if not request.path.endswith("/chat/completions"):
+        return status(404)
+    if len(request.body["tools"]) == 1:
         return called(("name_colour", {"colour": "red"}))
     return called(("answer", ANSWER))
 
@@ -309,19 +311,18 @@ def test_a_server_that_came_back_as_another_is_found_out_about(tmp_path: Path, p
     services = opened(tmp_path, f"http://127.0.0.1:{port}/v1", vllm_frame="auto")
     listed = [{"id": "planner", "object": "model", "root": f"Qwen/{name}"}
               for name in ("Qwen2.5-VL-7B-Instruct", "Qwen3-VL-8B-Instruct")]
-    boxes: list[Any] = []
+    crops: list[Any] = []
 
     def reply(request: Any) -> Any:
-        if len(request.body.get("tools", ())) == 1:
+        if not request.path.endswith("/chat/completions") or len(request.body["tools"]) == 1 or not crops:
             return working(request)
-        return called(("answer", ANSWER)) if request.messages[-1]["role"] != "user" or boxes.pop() else \
-            called(("crop", {**CROP, "box": [200, 200, 300, 250]}))
+        return crops.pop()
 
     for model in listed:
         with serving(reply, port=port, models=[model]):
             if model is listed[0]:
                 key = services.asking.start(actor, material(picture))
-            boxes[:] = [True, False]
+            crops[:] = [called(("crop", {**CROP, "box": [100, 100, 200, 150]}))]
             list(services.asking.say(actor, key, "Look at it"))
     first, second = (turn.steps[0].args["box"] for turn in services.asking.trace(actor, key).turns)
     assert first != second
