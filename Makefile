@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 # A company's own certificates count too, where the machine has a certificate store.
 export UV_NATIVE_TLS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),1,0)
 
-.PHONY: help demo test test-browser test-large test-slow test-vllm suites lint types imports router manifest lock setup ui \
+.PHONY: help demo test test-browser test-deploy test-large test-slow test-vllm suites lint types imports router manifest lock setup ui \
   vllm vllm-lock clean
 
 help:
@@ -34,10 +34,14 @@ ui: setup
 	@$(BIN)/kenpin ui
 
 test: setup
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not browser and not large and not slow and not vllm"
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not browser and not large and not slow and not vllm and not deploy"
 
 test-browser: setup
 	@$(BIN)/python -m pytest -m browser tests/ui
+
+# nginx with the repository's configuration before the pages; skipped where it is not installed.
+test-deploy: setup
+	@$(BIN)/python -m pytest -m deploy -rs tests/deploy
 
 test-slow: setup
 	@$(BIN)/python -m pytest -m slow tests/integration

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from langchain_core.messages import AIMessage, AnyMessage
-from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from agent.desk import StateDesk
 from agent.planners.base import Planner, Request
 from agent.planners.frames import family
-from agent.planners.vllm_chat import Line, Served
+from agent.planners.vllm_chat import Line, Served, dialogue
 from agent.planners.vllm_pictures import Encoder
 from agent.planners.vllm_probe import first_use
 from agent.planners.vllm_prompt import PROMPT, prompt_sha256
@@ -67,8 +67,9 @@ def vllm_planner(settings: Settings, tools: Mapping[str, Tool], lang: str = "aut
 def _model(line: Line, model: Served, tools: list[dict[str, object]]) -> Runnable[list[AnyMessage], AIMessage]:
     bound = line.bound(model, tools)
 
-    def ask(messages: list[AnyMessage]) -> AIMessage:
-        return line.ask(bound, messages)
+    def ask(messages: list[AnyMessage], config: RunnableConfig) -> AIMessage:
+        key = config.get("configurable", {}).get("thread_id")
+        return line.ask(bound.bind(extra_headers=dialogue(str(key))) if key else bound, messages)
 
     return RunnableLambda(ask)
 
