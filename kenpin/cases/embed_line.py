@@ -78,7 +78,7 @@ class Line:
         for _ in range(TRIES - 1):
             try:
                 answer = self._client.request(method, f"{self.url}/{path}", json=body)
-                if answer.status_code < BROKEN and answer.status_code != BUSY or answer.status_code in BAD_REQUEST:
+                if answer.status_code in BAD_REQUEST or (answer.status_code < BROKEN and answer.status_code != BUSY):
                     return answer
             except httpx.TimeoutException:
                 raise
@@ -117,7 +117,7 @@ def _first_model(answer: Any) -> str:
 def _unit_vectors(answer: Any, number: int) -> Values:
     rows = sorted(enumerate(answer["data"]), key=lambda row: int(row[1].get("index", row[0])))
     vectors = np.asarray([row["embedding"] for _, row in rows], dtype=np.float32)
-    if vectors.ndim != 2 or len(vectors) != number:  # noqa: PLR2004 - rows of numbers
+    if vectors.ndim != 2 or len(vectors) != number:
         raise ValueError("not one vector for each")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths == 0).any():
