@@ -135,7 +135,7 @@ class Kenpin:
         from kenpin.cases.bundle import load_bundled
 
         store = self.stored_cases
-        ours = self.settings.chroma_host is None and self.settings.embed_url is None
+        ours = self.settings.chroma_host is None and not self.settings.embed_url
         if ours and (names := store.made_by_others()):
             ours = all(name.startswith(OWN) for name in {*names, self.embedder.name})
             if ours and len(store.all()) <= REBUILT_AT_ONCE:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Literal
@@ -98,7 +99,12 @@ class Model:
 
     def drawn(self, what: str, width: int) -> np.ndarray:
         """(dim, width), the same for the same weights."""
-        return np.random.default_rng([self.seed, *what.encode()]).normal(size=(self.dim, width))
+        return weights(self.seed, what, self.dim, width)
+
+
+@lru_cache
+def weights(seed: int, what: str, dim: int, width: int) -> np.ndarray:
+    return np.random.default_rng([seed, *what.encode()]).normal(size=(dim, width))
 
 
 @contextmanager
