@@ -124,13 +124,16 @@ def _parts(kenpin: Kenpin) -> Iterator[Finding]:
         more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
         yield Finding("past cases", not differ, "; ".join([says, *differ[:3]]) + more,
                       "run: kenpin cases settle" if differ else "")
+    except (KenpinError, OSError) as exc:
+        yield Finding("past cases", False, str(exc), "check KENPIN_CHROMA_HOST or the data folder")
+        return
+    try:
         if isinstance(kenpin.embedder, ServerEmbedder):
             yield from _embedding(kenpin.embedder)
         if said := cases.objection():
             yield Finding("past cases", False, said)
-    except (KenpinError, OSError) as exc:
-        yield Finding("past cases", False, str(exc),
-                      "check KENPIN_EMBED_URL, KENPIN_CHROMA_HOST or the data folder")
+    except KenpinError as exc:
+        yield Finding("embedding server", False, str(exc), "past cases can be read and not searched")
 
 
 def _embedding(embedder: ServerEmbedder) -> Iterator[Finding]:

@@ -140,7 +140,7 @@ def test_what_a_broken_off_rebuild_left_is_not_searched(
     for seed in (1, 0):
         model.seed = seed
         for one in (store, opened()):
-            with pytest.raises(StoreError, match="being described anew.*kenpin cases rebuild"):
+            with pytest.raises(StoreError, match=r"being described anew.*kenpin cases rebuild"):
                 first(one, 3)
     assert opened().rebuild(pictures) == 12
     assert first(store, 3) == "c3"

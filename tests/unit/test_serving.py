@@ -264,7 +264,7 @@ def test_an_embedding_server_gets_what_pictures_and_words_need(monkeypatch: pyte
     assert not [word for word in words if "tool" in word or "structured" in word or "parallel" in word]
     assert "secret" not in shown(words, variables(made, "secret"))
     assert variables(made, "secret")["VLLM_API_KEY"] == "secret"
-    for wrong in ({"parser": "hermes"}, {"adapters": ("a=b",)}, {"host": "0.0.0.0"}):  # noqa: S104
+    for wrong in ({"parser": "hermes"}, {"adapters": ("a=b",)}, {"host": "0.0.0.0"}):
         with pytest.raises(BadInput):
             plan(monkeypatch, model, GPU, 4, embed=True, **wrong)
 
