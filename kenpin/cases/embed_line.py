@@ -1,5 +1,6 @@
 """One way to an OpenAI-compatible embedding server: requests, answers, and every fault of it in one line."""
 
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -32,8 +33,10 @@ class Line:
         self._chosen, self._listed = model, ""
         self._seconds = timeout_s
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        # A proxy of the environment would carry pictures out of the house.
-        self._client = httpx.Client(timeout=timeout_s, headers=headers, trust_env=False)
+        # A proxy of the environment would carry pictures out of the house; the system's certificates count, and
+        # SSL_CERT_FILE.
+        verify = ssl.create_default_context() if self.url.startswith("https:") else False
+        self._client = httpx.Client(timeout=timeout_s, headers=headers, trust_env=False, verify=verify)
 
     @property
     def model(self) -> str:
