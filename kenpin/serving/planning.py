@@ -55,7 +55,7 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
                        "model, such as one of the Qwen3-VL family")
     used = _cards(home, device, cards or (1 if embed else None), known.heads, share or SHARE)
     cache = EMBED_CACHE_GIB if embed else machine.cache_gib()
-    _check_memory(model, known.weights_gib, used, cache)
+    _check_memory(model, known.weights_gib, used, cache, min(OF_CARDS, share or OF_CARDS))
     return Plan(
         model=str(Path(model).expanduser().resolve()) if Path(model).expanduser().is_dir() else model,
         home=home, parser=parser or machine.parser_for(model, known.kind),
@@ -108,7 +108,7 @@ def _visible(used: Sequence[Card]) -> tuple[int, ...] | None:
     return numbers if len(numbers) == len(used) and tuple(used) != found() else None
 
 
-def _check_memory(model: str, weights: float, used: Sequence[Card], cache: int) -> None:
+def _check_memory(model: str, weights: float, used: Sequence[Card], cache: int, share: float) -> None:
     """What certainly does not fit is said before a minute has passed.
 
     Raises:
@@ -116,7 +116,7 @@ def _check_memory(model: str, weights: float, used: Sequence[Card], cache: int) 
     """
     sizes = [card.total_gib for card in used if card.total_gib is not None and not card.sliced]
     if used:
-        if len(sizes) == len(used) and weights > OF_CARDS * sum(sizes):
+        if len(sizes) == len(used) and weights > share * sum(sizes):
             raise Unavailable(f"{model}: its weights are {weights:.0f} GiB, and the {len(used)} card(s) to serve it on "
                               f"have {sum(sizes):.0f}; take more cards, a quantized version (FP8), or a smaller model")
     elif (free := machine.free_memory_gib()) < weights + cache:
