@@ -49,6 +49,13 @@ class Settings(BaseSettings):
     vllm_timeout: float = Field(default=60.0, gt=0)
     vllm_retries: int = Field(default=2, ge=0, le=10)
 
+    local_model: Path | None = None
+    """Folder of the model that the planner `local` runs in this process."""
+    local_adapter: Path | None = None
+    """Folder of a LoRA adapter for it."""
+    local_context: int = Field(default=32768, ge=2048)
+    """Tokens of a prompt and its reply; no more than the model was made for."""
+
     database_url: SecretStr | None = None
     """SQLAlchemy URL of PostgreSQL (`postgresql://user:password@host/name`); None keeps the records in SQLite in
     `home`. A secret, since it holds a password."""

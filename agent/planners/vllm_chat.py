@@ -1,6 +1,6 @@
 """The line to an OpenAI-compatible server: one address, no proxy, no tracing; every fault ends in one clear line."""
 
-import json
+import hashlib
 import re
 import ssl
 import weakref
@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import Runnable
 
-from agent.planners.vllm_prune import BYTES_A_TOKEN, Cuts, cut_at, pictures_in, pruned
+from agent.planners.vllm_prune import MOST_CUTS, Cuts, cut_at, pictures_in, pruned, weight_of_tools
 from agent.planners.vllm_reply import tolerant_chat
 from agent.quiet import keep_private
 from kenpin.config import Settings
@@ -20,14 +20,14 @@ from kenpin.contracts.errors import Unavailable
 MAX_TOKENS = 2048
 """Of a reply. The longest answer fits; an endless one is cut off and handed back."""
 SEED = 1
+SESSION = "X-Session-ID"
+"""What a balancer before several servers can go by: all requests come from this one machine."""
 TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
 TOO_LONG = re.compile(
     r"context length|maximum model length|max_model_len|too long|too large|max_tokens must|input tokens|"
     r"exceeds? .{0,40}limit", re.IGNORECASE)
 COUNTED = re.compile(r"(\d+) input tokens|(\d+) in the messages|prompt \(length (\d+)\)", re.IGNORECASE)
 CONTEXT = re.compile(r"(?:context|model) length (?:is|of) (?:only )?(\d+)", re.IGNORECASE)
-MOST_CUTS = 4
-"""Times that one request is cut and sent again: what a cut leaves is estimated, and may still be too much."""
 NO_PICTURES = re.compile(r"not a multimodal model|does not support (?:image|vision|multimodal)|at most 0 image",
                          re.IGNORECASE)
 NO_FORCED_CALL = re.compile(r"tool[ _-]?choice|tool[ -]call[ -]parser|enable-auto-tool", re.IGNORECASE)
@@ -139,7 +139,7 @@ class Line:
         Raises:
             Unavailable: The server does not answer, refuses, or says nothing that can be understood.
         """
-        cap: int | None = None
+        cap, fixed = None, weight_of_tools(getattr(bound, "kwargs", {}).get("tools", ()))
         for _ in range(MOST_CUTS + 1):
             sent = cut_at(messages, self._cuts.of(messages))
             try:
@@ -147,7 +147,7 @@ class Line:
             except _TooMuch as exc:
                 refused = exc
                 if exc.pictures is None:
-                    if not self._cuts.further(messages, over=exc.over, fixed=_of_tools(bound)):
+                    if not self._cuts.further(messages, over=exc.over, fixed=fixed):
                         break
                 elif cap is not None and exc.pictures >= cap:
                     break
@@ -220,6 +220,12 @@ class Line:
         return _Refused(f"the server at {self.url} {words}", status=status)
 
 
+def dialogue(inspection: str) -> dict[str, str]:
+    """The header that all requests of one inspection carry, so that a balancer sends them to the server that has the
+    beginning of their prompt in its cache. A digest: the inspection's id, which tells when it began, stays here."""
+    return {SESSION: hashlib.sha256(f"kenpin dialogue {inspection}".encode()).hexdigest()[:32]}
+
+
 class _TooMuch(Unavailable):
     """The prompt does not fit the server."""
 
@@ -275,11 +281,6 @@ def _over(said: str) -> float | None:
         return None
     most = int(context.group(1)) - min(MAX_TOKENS, int(context.group(1)) // 4)
     return max(int(next(filter(None, tokens.groups()))) / max(most, 1), 1.0)
-
-
-def _of_tools(bound: Any) -> float:
-    """Roughly how many tokens of each prompt are the tools."""
-    return len(json.dumps(getattr(bound, "kwargs", {}).get("tools", ()))) / BYTES_A_TOKEN
 
 
 def _short(text: str) -> str:

@@ -6,7 +6,7 @@ server has in its prefix cache, until it is too large again and cut anew, with r
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,8 @@ ROOM_TO_GROW = 0.4
 """Share that a cut leaves free, of what the context holds beside what cannot be cut, so that cuts come seldom."""
 STRIDE = 0.15
 """Share that is taken away at least where a server does not say how much is too much."""
+MOST_CUTS = 4
+"""Times that one request is cut and sent again: what a cut leaves is estimated, and may still be too much."""
 KEPT = 256
 """Dialogues whose cut is remembered."""
 
@@ -72,6 +74,11 @@ def weight(messages: Sequence[AnyMessage]) -> float:
     said = sum(len(json.dumps(call["args"], ensure_ascii=False).encode())
                for m in messages if isinstance(m, AIMessage) for call in m.tool_calls)
     return (sum(len(_words(m).encode()) for m in messages) + said) / BYTES_A_TOKEN + PICTURE * pictures_in(messages)
+
+
+def weight_of_tools(tools: Sequence[Mapping[str, Any]]) -> float:
+    """Roughly how many tokens of each prompt are the tools, as templates write them out."""
+    return len(json.dumps(list(tools))) / BYTES_A_TOKEN
 
 
 def cut_at(messages: Sequence[AnyMessage], cut: Cut) -> list[AnyMessage]:

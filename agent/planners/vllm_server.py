@@ -4,19 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from langchain_core.messages import AIMessage, AnyMessage
-from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from agent.desk import StateDesk
 from agent.planners.base import Planner, Request
 from agent.planners.frames import family
-from agent.planners.vllm_chat import Line, Served
+from agent.planners.vllm_chat import Line, Served, dialogue
 from agent.planners.vllm_pictures import Encoder
 from agent.planners.vllm_probe import first_use
 from agent.planners.vllm_prompt import PROMPT, prompt_sha256
 from agent.planners.vllm_reply import read_reply
 from agent.planners.vllm_request import Edge, build
 from agent.planners.vllm_schema import Arguments, strict_tools
-from agent.planners.vllm_ways import run_of
 from agent.state import State
 from kenpin.config import Settings
 from kenpin.contracts.errors import Unavailable
@@ -42,19 +41,19 @@ def asking_planner(settings: Settings, tools: Mapping[str, Tool]) -> Planner:
 
 
 def _unchanged(settings: Settings) -> Callable[[], bool]:
-    """Whether a server still runs as it did: the same model, and where it says so, the same process.
+    """Whether a server still serves what it did: the model, what is behind its name, and its context.
 
     One that came back may serve another model under the same name, whose boxes mean something else. One that does not
-    answer has not said that it changed; what follows from that is the turn's business.
+    answer has not said that it changed; what follows from that is the turn's business. The process is not asked for:
+    behind a balancer each request may meet another one.
     """
     line = Line(settings.model_copy(update={"vllm_timeout": min(settings.vllm_timeout, SHORT_S)}))
 
-    def seen() -> tuple[Served, str | None] | None:
+    def seen() -> Served | None:
         try:
-            model = line.served()
+            return line.served()
         except Unavailable:
             return None
-        return model, run_of(line, model)
 
     before = seen()
 
@@ -98,8 +97,9 @@ def vllm_planner(settings: Settings, tools: Mapping[str, Tool], lang: str = "aut
 def _model(line: Line, model: Served, tools: list[dict[str, object]]) -> Runnable[list[AnyMessage], AIMessage]:
     bound = line.bound(model, tools)
 
-    def ask(messages: list[AnyMessage]) -> AIMessage:
-        return line.ask(bound, messages)
+    def ask(messages: list[AnyMessage], config: RunnableConfig) -> AIMessage:
+        key = config.get("configurable", {}).get("thread_id")
+        return line.ask(bound.bind(extra_headers=dialogue(str(key))) if key else bound, messages)
 
     return RunnableLambda(ask)
 
