@@ -356,6 +356,16 @@ def test_the_command_line_says_it(monkeypatch: pytest.MonkeyPatch, kenpin: Calla
     assert turn["fallback"]["instead_of"]["backend"] == "vllm" and turn["planner"]["backend"] == "embedded"
 
 
+def test_the_doctor_asks_each_by_itself(monkeypatch: pytest.MonkeyPatch, kenpin: Callable[..., Any]) -> None:
+    monkeypatch.setenv("KENPIN_VLLM_URL", f"http://127.0.0.1:{fake.unused_port()}/v1")
+    monkeypatch.setenv("KENPIN_PLANNER_FALLBACK", "embedded")
+    ran = kenpin("doctor", "--planner", "vllm", "--json")
+    found = {line["what"]: line for line in json.loads(ran.out)}
+    assert ran.code == 3 and not found["planner vllm"]["ok"] and found["fallback embedded"]["ok"]
+    assert not any(what.startswith("fallback") for what in
+                   (line["what"] for line in json.loads(kenpin("doctor", "--planner", "embedded", "--json").out)))
+
+
 def test_a_suite_measures_one_planner(monkeypatch: pytest.MonkeyPatch, kenpin: Callable[..., Any],
                                       folder: Path) -> None:
     monkeypatch.setenv("KENPIN_VLLM_URL", f"http://127.0.0.1:{fake.unused_port()}/v1")
