@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import Runnable
 
+from agent.planners.vllm_bounds import BoundError, hooks
 from agent.planners.vllm_prune import MOST_CUTS, Cuts, cut_at, pictures_in, pruned, weight_of_tools
 from agent.planners.vllm_reply import tolerant_chat
 from agent.quiet import keep_private
@@ -112,10 +113,12 @@ class Line:
         url = self.url.removesuffix("/v1") + path
         try:
             # A client of our own: the one of the OpenAI library may be of another HTTP library.
-            with httpx.Client(trust_env=False, timeout=self._settings.vllm_timeout, verify=_verify(self.url)) as client:
+            seconds = self._settings.vllm_timeout
+            with httpx.Client(trust_env=False, timeout=seconds, verify=_verify(self.url),
+                              event_hooks=hooks(seconds)) as client:
                 reply = client.get(url, headers=key) if body is None else client.post(url, headers=key, json=dict(body))
             said = reply.json() if "json" in reply.headers.get("content-type", "") else reply.text
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, BoundError):
             return None
         return reply.status_code, said
 
@@ -179,6 +182,8 @@ class Line:
 
         try:
             return call()
+        except BoundError as exc:
+            raise _BadReply(f"the server at {self.url} {exc}") from None
         except openai.APITimeoutError:
             raise Unavailable(f"the server at {self.url} did not answer within {self._settings.vllm_timeout:g} s; "
                               f"raise vllm_timeout or look at its log") from None
@@ -245,7 +250,7 @@ class _Refused(Unavailable):
 
 
 class _BadReply(Unavailable):
-    """The server answered with something that is no chat completion."""
+    """The server answered with something that is no chat completion, or beyond all bounds."""
 
 
 def _http(settings: Settings, url: str) -> dict[str, Any]:
@@ -253,7 +258,8 @@ def _http(settings: Settings, url: str) -> dict[str, Any]:
     import openai
 
     timeout = openai.Timeout(settings.vllm_timeout, connect=min(10.0, settings.vllm_timeout))
-    client = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=_verify(url))
+    client = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=_verify(url),
+                                       event_hooks=hooks(settings.vllm_timeout))
     key = settings.vllm_key.get_secret_value() if settings.vllm_key else ""
     return {"base_url": url, "api_key": key or "none", "timeout": timeout, "http_client": client}
 
