@@ -115,7 +115,11 @@ class _Counted(Counting):
         self._line = line
 
     def count(self, messages: list[dict[str, Any]]) -> int | None:
-        return len(self._line.tokens(convert_to_messages(messages)))
+        try:
+            return len(self._line.tokens(convert_to_messages(messages)))
+        except Unavailable as exc:  # the processor misses the place of a picture, or the template refuses the role
+            self.refusal = str(exc)
+            return None
 
 
 def ways_here(line: InProcess, wanted: int) -> Ways:
@@ -125,7 +129,7 @@ def ways_here(line: InProcess, wanted: int) -> Ways:
         FileRefused: It shows none.
     """
     found = ways_by(_Counted(line), wanted)
-    if not found.taken:
+    if not (found.counted and found.taken):
         raise FileRefused(f"{line.model.folder.path}: its chat template shows the model no pictures; add a "
                           "chat_template.jinja as Qwen3-VL has it")
     return found
