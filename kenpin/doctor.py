@@ -153,8 +153,21 @@ def _embedding(embedder: ServerEmbedder) -> Iterator[Finding]:
 
 
 def _planner(kenpin: Kenpin) -> Iterator[Finding]:
+    """The planner that was asked for, by itself, and after it the one that stands in for it."""
+    yield from _asked_for(kenpin)
+    other = kenpin.settings.planner_fallback
+    if other and other != kenpin.settings.planner:
+        try:
+            info = kenpin.inspector(other).planner.info
+        except KenpinError as exc:
+            yield Finding(f"fallback {other}", False, str(exc), "set KENPIN_PLANNER_FALLBACK to one that can run")
+        else:
+            yield Finding(f"fallback {other}", True, f"{info.model}, answers where {kenpin.settings.planner} is gone")
+
+
+def _asked_for(kenpin: Kenpin) -> Iterator[Finding]:
     try:
-        info = kenpin.inspector().planner.info
+        info = kenpin.inspector(fallback=False).planner.info
     except KenpinError as exc:
         yield Finding(f"planner {kenpin.settings.planner}", False, str(exc), "or choose --planner embedded", vital=True)
         return

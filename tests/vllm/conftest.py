@@ -192,6 +192,12 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def local_parts() -> None:
+    """For tests of the server that need the extra `local` too."""
+    need_local()
+
+
+@pytest.fixture
 def way(request: pytest.FixtureRequest) -> Way:
     """Where the model of a test runs: `served`, `random` or `small`."""
     if request.param == "served":
