@@ -276,13 +276,17 @@ def write_model(python: Path, script: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of the Qwen3-VL architecture with random weights; an adapter lies beside it."""
+    model = tmp_path_factory.mktemp("live") / "model"
+    write_model(server_home().python, "random_model.py", model)
+    return model
+
+
+@pytest.fixture(scope="session")
+def live(written: Path) -> Iterator[Live]:
     """The running server."""
-    home = server_home()
-    folder = tmp_path_factory.mktemp("live")
-    model = folder / "model"
-    write_model(home.python, "random_model.py", model)
-    server = Live(model=model, home=folder, port=free_port())
+    server = Live(model=written, home=written.parent, port=free_port())
     try:
         server.start()
         yield server
