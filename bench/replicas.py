@@ -3,11 +3,11 @@
     python -m bench.replicas MODEL [--turns 2] [--dialogues 4] [--reply 16] [--size 1600x1200]
 
 Starts two servers with the flags of `kenpin serve` and nginx with deploy/nginx/replicas.conf (ports and places put in),
-and holds some dialogues at once, each of some turns with three steps and scripted calls as in `bench/serving.py`: at one
-server, behind the balancer as it is configured, and behind one that sends requests round robin. Printed: the share of
-prompt tokens that the prefix caches of both copies gave, and the requests that each copy answered. Then a dialogue is
-held during which the copy that answers it is killed. Each dialogue has a salt of its own. Needs nginx, vLLM (make vllm)
-and about 6 GB of memory on a CPU; MODEL may be one of random weights (tests/vllm/random_model.py).
+and holds some dialogues at once, each of some turns with three steps and scripted calls as in `bench/serving.py`: at
+one server, behind the balancer as it is configured, and behind one that sends requests round robin. Printed: the share
+of prompt tokens that the prefix caches of both copies gave, and the requests that each copy answered. Then a dialogue
+is held during which the copy that answers it is killed. Each dialogue has a salt of its own. Needs nginx, vLLM (make
+vllm) and about 6 GB of memory on a CPU; MODEL may be one of random weights (tests/vllm/random_model.py).
 """
 
 import argparse
