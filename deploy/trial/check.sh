@@ -55,7 +55,9 @@ ok "a signature" "inside kenpin-admin-python sign > /dev/null"
 inside kenpin-admin-python count > "$folder/before"
 
 echo "== stop in reverse order, and start again"
-for unit in nginx kenpin kenpin-vllm kenpin-chroma postgresql; do
+for unit in nginx kenpin kenpin-vllm kenpin-chroma postgresql@15-main; do
+  # Debian's postgresql.service is an umbrella, which does not wait for its clusters.
+  [ $unit != postgresql@15-main ] || inside systemctl stop postgresql
   begun=$(date +%s); inside systemctl stop $unit; took=$(( $(date +%s) - begun ))
   ok "$unit stops cleanly ($took s)" '[ "$(inside systemctl show -P Result $unit)" = success ] && ! active $unit'
 done
