@@ -65,7 +65,7 @@ def copy(settings: Settings, model: str, folder: Path, context: int) -> Server:
 def balancer(copies: Sequence[Server], folder: Path, *, keep: bool = True) -> Iterator[str]:
     """The repository's balancer before these copies; `keep` as it is, else round robin. Yields its address."""
     port, text = free_port(), CONF.read_text()
-    for old, new in (("127.0.0.1:8000", copies[0].url[7:]), ("127.0.0.1:8002", copies[1].url[7:]),
+    for old, new in (("127.0.0.1:8000", copies[0].url[7:]), ("127.0.0.1:8003", copies[1].url[7:]),
                      ("127.0.0.1:8100;", f"127.0.0.1:{port};"), *(() if keep else ((HASH, ""),))):
         head, found, tail = text.rpartition(old)
         assert found, old

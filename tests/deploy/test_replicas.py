@@ -68,7 +68,7 @@ def site(tmp_path: Path) -> Iterator[SimpleNamespace]:
     program, copies, port = shared.nginx(), (Copy(), Copy()), shared.free_port()
     text = shared.put_in((ROOT / "deploy" / "nginx" / "replicas.conf").read_text(),
                          ("server 127.0.0.1:8000", f"server 127.0.0.1:{copies[0].port}"),
-                         ("server 127.0.0.1:8002", f"server 127.0.0.1:{copies[1].port}"),
+                         ("server 127.0.0.1:8003", f"server 127.0.0.1:{copies[1].port}"),
                          ("listen 127.0.0.1:8100", f"listen 127.0.0.1:{port}"))
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "replicas.conf").write_text(text)
