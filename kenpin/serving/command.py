@@ -86,7 +86,8 @@ def command(plan: Plan) -> list[str]:
         # Compiling takes minutes on a CPU and saves little there.
         words += ["--enforce-eager", "--max-num-seqs", str(SEQUENCES)]
     elif plan.cards > 1:
-        words += ["--tensor-parallel-size", str(plan.cards)]
+        # As vLLM's pages have it for this family: each card reads whole pictures with an encoder of its own.
+        words += ["--tensor-parallel-size", str(plan.cards), "--mm-encoder-tp-mode", "data"]
     if plan.adapters:
         words += ["--enable-lora", "--max-lora-rank", str(room(plan.adapters)), "--max-loras", str(len(plan.adapters)),
                   "--lora-modules", *(f"{one.name}={one.folder}" for one in plan.adapters)]  # fmt: skip
