@@ -31,6 +31,10 @@ class Plan:
     """A prompt may hold."""
     long_side: int
     """Of a picture, px."""
+    least_pixels: int | None = None
+    """Of a picture, as the model was trained; None for the least that a picture may have."""
+    most_pixels: int | None = None
+    """As above; None for what the longer side allows."""
     context: int = CONTEXT
     host: str = "127.0.0.1"
     port: int = 8000
@@ -59,8 +63,8 @@ def command(plan: Plan) -> list[str]:
         "--enable-auto-tool-choice", "--tool-call-parser", plan.parser, "--tool-strict-level", "parameter",
         "--structured-outputs-config", _json({"backend": "xgrammar", "disable_any_whitespace": True}),
         "--limit-mm-per-prompt", _json({"image": plan.pictures, "video": 0}),
-        "--mm-processor-kwargs", _json({"size": {"shortest_edge": SMALLEST_PIXELS,
-                                                 "longest_edge": plan.long_side**2}}),
+        "--mm-processor-kwargs", _json({"size": {"shortest_edge": plan.least_pixels or SMALLEST_PIXELS,
+                                                 "longest_edge": _most(plan)}}),
         # A picture's address in a request would make the server fetch it, from the company's network too.
         "--allowed-media-domains", NOWHERE,
         "--enable-prefix-caching",
@@ -76,6 +80,11 @@ def command(plan: Plan) -> list[str]:
         words += ["--enable-lora", "--max-lora-rank", str(room(plan.adapters)), "--max-loras", str(len(plan.adapters)),
                   "--lora-modules", *(f"{one.name}={one.folder}" for one in plan.adapters)]  # fmt: skip
     return words
+
+
+def _most(plan: Plan) -> int:
+    """Pixels of the largest picture: as many as Kenpin sends, unless the model was trained on fewer."""
+    return min(plan.long_side**2, plan.most_pixels or plan.long_side**2)
 
 
 def variables(plan: Plan, key: str | None = None) -> dict[str, str]:

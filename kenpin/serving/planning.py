@@ -12,6 +12,8 @@ from kenpin.serving.command import CONTEXT, Plan
 
 CACHE_GIB = (1, 16)
 """Least and most of a CPU's memory for attention keys and values; an eighth of it in between."""
+ANY_SIZE = frozenset({"qwen3_vl", "qwen3_vl_moe"})
+"""Families whose boxes do not depend on a picture's size, so that the server may enlarge small ones."""
 
 
 def made(settings: Settings, model: str, *, name: str | None = None, host: str = "127.0.0.1", port: int = 8000,
@@ -43,10 +45,12 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
     if context and known.context and context > known.context:
         raise BadInput(f"--context {context}: the model was made for {known.context} tokens")
     small, large = CACHE_GIB
+    least, most = known.pixels
     return Plan(
         model=str(Path(model).expanduser().resolve()) if Path(model).expanduser().is_dir() else model,
         home=home, parser=parser or machine.parser_for(model, known.kind), pictures=settings.vllm_pictures,
-        long_side=settings.vllm_long_side, context=context or min(limit, CONTEXT), host=host, port=port, name=name,
+        long_side=settings.vllm_long_side, least_pixels=least if known.kind in ANY_SIZE else None, most_pixels=most,
+        context=context or min(limit, CONTEXT), host=host, port=port, name=name,
         cards=_cards(home, device, cards, known.heads), adapters=tuple(map(read_adapter, adapters)),
         cache_gib=min(max(int(machine.memory_gib() / 8), small), large), threads=machine.threads(),
     )  # fmt: skip
