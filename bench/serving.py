@@ -28,12 +28,13 @@ from typing import Any
 import cv2
 import numpy as np
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.inspector import Inspector, Material, Photo, answer_of
 from agent.planners.frames import family
 from agent.planners.vllm_chat import Line
+from agent.planners.vllm_chat import dialogue as same_dialogue
 from agent.planners.vllm_schema import strict_tools
 from agent.planners.vllm_server import vllm_planner
 from agent.policy import Limits
@@ -108,6 +109,7 @@ class Dialogue:
     """CPU time of building a request and reading its reply, per step."""
     pictures: list[int] = field(default_factory=list)
     """In each request."""
+    turns: int = TURNS
 
     def hold(self, pixels: np.ndarray, home: Path) -> None:
         """Hold it to its end."""
@@ -117,9 +119,9 @@ class Dialogue:
                                 limits=Limits(steps=99, seconds=3600.0))
             inspector = Inspector(self._planner(), recorder, kenpin.traces, InMemorySaver())
             key = inspector.start(Material(subject=Photo(pixels)))
-            for say in SAYINGS:
+            for say in SAYINGS[:self.turns]:
                 answer_of(inspector.say(key, say))
-            assert sum(len(turn.steps) for turn in inspector.trace(key).turns) == TURNS * STEPS
+            assert sum(len(turn.steps) for turn in inspector.trace(key).turns) == self.turns * STEPS
 
     def _planner(self) -> Any:
         planner, said, salt = vllm_planner(self.settings, OFFERED, "en"), script(), uuid.uuid4().hex
@@ -128,9 +130,9 @@ class Dialogue:
         bound = self.line.bound(model, strict_tools(OFFERED, kind)).bind(
             extra_body={"max_tokens": self.reply, "cache_salt": salt})
 
-        def ask(messages: list[AnyMessage]) -> AIMessage:
+        def ask(messages: list[AnyMessage], config: RunnableConfig) -> AIMessage:
             sent = naive(messages, len(self.pictures)) if self.order == "naive" else messages
-            self.line.ask(bound, sent)
+            self.line.ask(bound.bind(extra_headers=same_dialogue(config["configurable"]["thread_id"])), sent)
             name, args = next(said)
             return AIMessage("", tool_calls=[ToolCall(name=name, args=args, id="x", type="tool_call")])
 

@@ -1,5 +1,6 @@
 """Asking as a service: who may, what is signed already, and what the audit log is told."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from threading import Lock
@@ -20,6 +21,8 @@ from kenpin.wiring import Kenpin
 STARTED, ASKED, ANSWERED = "inspection.started", "inspection.asked", "inspection.answered"
 MOST_TURNS = 10_000
 """Turns of one inspection whose hashes are looked up."""
+JUST_BUILT_S = 30.0
+"""For so long what was found out when an inspection was started holds for its first turn."""
 Waiting = Callable[[], object]
 
 
@@ -34,6 +37,8 @@ class Asking:
         self._kenpin = kenpin
         self._holds = kenpin.holds
         self._inspectors: dict[str, Inspector] = {}
+        self._unused: dict[str, float] = {}
+        """When inspectors were built that no turn has used yet."""
         self._lock = Lock()
 
     def planner(self, actor: Actor, planner: str | None = None) -> PlannerInfo:
@@ -82,7 +87,7 @@ class Asking:
         self._kenpin.people.check(actor, Right.ASK)
         checked(text)
         self._open_to(actor, inspection)
-        inspector = self._inspector(planner or self._backend(inspection))
+        inspector = self._for_a_turn(planner or self._backend(inspection))
         return self._said(actor, inspector, inspection, text, waiting)
 
     def resume(
@@ -91,7 +96,7 @@ class Asking:
         """Go on with a turn that was interrupted; yields nothing if none was. Errors as `say`."""
         self._kenpin.people.check(actor, Right.ASK)
         self._open_to(actor, inspection)
-        inspector = self._inspector(planner or self._backend(inspection))
+        inspector = self._for_a_turn(planner or self._backend(inspection))
         return self._resumed(actor, inspector, inspection, waiting)
 
     def trace(self, actor: Actor, inspection: str) -> Trace:
@@ -244,7 +249,27 @@ class Asking:
             built = self._kenpin.inspector(name)
             with self._lock:
                 self._inspectors.setdefault(name, built)
+                self._unused[name] = time.monotonic()
         return self._inspectors[name]
+
+    def _for_a_turn(self, name: str) -> Inspector:
+        """The inspector of a planner for one turn: built anew where what it was built on is no more.
+
+        So a server that was gone is asked again, and one that came back with another model is found out about.
+        """
+        with self._lock:
+            just_built = time.monotonic() - self._unused.pop(name, -JUST_BUILT_S) < JUST_BUILT_S
+            known = self._inspectors.get(name)
+        if known and not just_built and not known.planner.still():
+            # Built before the old one is let go: what is asked meanwhile, and a server that refuses, find it in place.
+            built = self._kenpin.inspector(name)
+            with self._lock:
+                self._inspectors[name] = built
+            return built
+        inspector = self._inspector(name)
+        with self._lock:
+            self._unused.pop(name, None)
+        return inspector
 
     def _note(self, name: str, action: str, inspection: str, **detail: Any) -> None:
         with self._kenpin.database.write(durable=False) as connection:

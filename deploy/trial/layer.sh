@@ -11,7 +11,7 @@ install() {
   mkdir -p "$root/opt/kenpin" "$root/etc/kenpin" "$root/srv/models/small" "$root/etc/nginx/tls"
   git -C "$repository" archive HEAD | tar -x -C "$root/opt/kenpin"
   cp -r "$repository/deploy" "$root/opt/kenpin/"
-  cp "$model"/* "$root/srv/models/small/"
+  cp "$model"/* "$root/srv/models/small/"; chmod -R a+rX "$root/srv/models"
   mount --bind /proc "$root/proc"; mount --bind /dev "$root/dev"
   chroot "$root" make -s -C /opt/kenpin setup PYTHON=/usr/bin/python3
   [ -x "$root/srv/vllm/bin/python" ] || chroot "$root" /usr/bin/python3 -m venv --without-pip /srv/vllm

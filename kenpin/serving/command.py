@@ -41,6 +41,8 @@ class Plan:
     name: str | None = None
     """What the server calls the model."""
     cards: int = 1
+    visible: tuple[int, ...] | None = None
+    """Which of them, as `nvidia-smi` counts; None for those that the server sees by itself."""
     adapters: tuple[Adapter, ...] = ()
     """LoRA adapters."""
     cache_gib: int = 2
@@ -96,6 +98,11 @@ def variables(plan: Plan, key: str | None = None) -> dict[str, str]:
     if plan.home.device == "cpu":
         given |= {"PYTHONPATH": str(CPU_PATH), "VLLM_CPU_KVCACHE_SPACE": str(plan.cache_gib),
                   "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(plan.threads)}  # fmt: skip
+    else:
+        # So that a card's number is the one that nvidia-smi shows, and not its place by speed.
+        given |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    if plan.visible:
+        given |= {"CUDA_VISIBLE_DEVICES": ",".join(map(str, plan.visible))}
     return given | ({"VLLM_API_KEY": key} if key else {})
 
 

@@ -18,6 +18,8 @@ import yaml
 from kenpin.config import Settings
 from kenpin.contracts.errors import BadInput, Unavailable
 from kenpin.serving import machine, planning
+from kenpin.serving.cards import Card
+from kenpin.serving.cards import found as found_cards
 from kenpin.serving.command import command, shown, variables
 from kenpin.serving.machine import Home
 from kenpin.serving.process import last_lines, start
@@ -38,7 +40,8 @@ def model(tmp_path: Path) -> Path:
 
 def plan(monkeypatch: pytest.MonkeyPatch, model: Path | str, home: Home, found: int = 0, **more: Any) -> Any:
     monkeypatch.setattr(machine, "find_home", lambda chosen: home)
-    monkeypatch.setattr(machine, "cards", lambda: found)
+    there = tuple(Card(index=n, name="NVIDIA H100 80GB HBM3", total_gib=79.6) for n in range(found))
+    monkeypatch.setattr(planning, "found", lambda: there)
     return planning.made(Settings(home=Path("/data")), str(model), **more)
 
 
@@ -171,8 +174,8 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
 
 
 def test_cards_and_threads_are_those_that_the_environment_allows() -> None:
-    assert machine.cards({"CUDA_VISIBLE_DEVICES": "0,3"}) == 2
-    assert machine.cards({"CUDA_VISIBLE_DEVICES": ""}) == 0
+    assert len(found_cards({"CUDA_VISIBLE_DEVICES": "0,3"})) == 2
+    assert len(found_cards({"CUDA_VISIBLE_DEVICES": ""})) == 0
     assert machine.threads({"OMP_NUM_THREADS": "3"}) == 3
     assert machine.threads({}) == len(os.sched_getaffinity(0))
 
