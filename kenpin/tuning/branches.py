@@ -129,12 +129,12 @@ class Seen:
     pad: int
 
 
-def features(model: Any, encoder: Encoder, key: str) -> Any:
-    """What the part that sees makes of a picture: (tokens, width) float32."""
+def features(model: Any, encoder: Encoder, key: str, *, half: bool = True) -> Any:
+    """What the part that sees makes of a picture: (tokens, width) float32, computed in bfloat16 if `half`."""
     import torch
 
     patches, grid = encoder.patches(json.loads(key))
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         found = model.model.get_image_features(patches.float(), torch.tensor([grid]))
     return torch.cat(list(found.pooler_output)).float()
 

@@ -41,6 +41,8 @@ class Live:
     model: Path
     home: Path
     port: int
+    options: tuple[str, ...] = ()
+    """Of `kenpin serve`, beside the port."""
     out: list[Path] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
 
@@ -56,8 +58,8 @@ class Live:
         """Run `kenpin serve` and wait until it says that the server is ready."""
         said = self.home / f"serve-{len(self.out)}.txt"
         self.out.append(said)
-        words = [sys.executable, "-m", "kenpin.cli", "serve", str(self.model), "--name", NAME, "--port",
-                 str(self.port), "--context", str(CONTEXT), "--adapter", f"{ADAPTER}={self.model.with_name('adapter')}"]
+        words = [sys.executable, "-m", "kenpin.cli", "serve", str(self.model), "--port", str(self.port),
+                 *self.options]
         variables = {**os.environ, "KENPIN_HOME": str(self.home), "PYTHONPATH": str(HERE.parents[1]),
                      "OMP_NUM_THREADS": "1"}
         with said.open("wb") as out:
@@ -200,20 +202,40 @@ def way(request: pytest.FixtureRequest) -> Way:
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """The running server."""
+    folder = tmp_path_factory.mktemp("live")
+    model = folder / "model"
+    subprocess.run([str(need_server()), str(HERE / "random_model.py"), str(model)], check=True, capture_output=True,
+                   env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"}, timeout=300)
+    yield from running(Live(model=model, home=folder, port=free_port(), options=(
+        "--name", NAME, "--context", str(CONTEXT), "--adapter", f"{ADAPTER}={model.with_name('adapter')}")))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server of the trained model of this repository, started without a flag."""
+    need_server()
+    yield from running(Live(model=TRAINED, home=tmp_path_factory.mktemp("small"), port=free_port()))
+
+
+def need_server() -> Path:
+    """The Python that has vLLM; skips where there is none, unless KENPIN_REQUIRE_VLLM=1."""
     try:
-        home = find_home(None)
+        return find_home(None).python
     except Unavailable as exc:
         if os.environ.get("KENPIN_REQUIRE_VLLM") == "1":
             raise
         pytest.skip(f"no server to ask: {exc}")
-    folder = tmp_path_factory.mktemp("live")
-    model = folder / "model"
-    subprocess.run([str(home.python), str(HERE / "random_model.py"), str(model)], check=True, capture_output=True,
-                   env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"}, timeout=300)
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = Live(model=model, home=folder, port=port)
+        return int(probe.getsockname()[1])
+
+
+def running(server: Live) -> Iterator[Live]:
+    """The server while it runs; it ends with the tests."""
     try:
         server.start()
         yield server
