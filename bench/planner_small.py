@@ -159,7 +159,8 @@ def run(folder: Path, model_folder: Path, batch: int, each: int | None) -> dict[
         for name in ("input_ids", "attention_mask", "mm_token_type_ids"):
             for row, item in enumerate(part):
                 inputs[name][row] = torch.roll(inputs[name][row], width - len(item[0].ids))
-        with torch.no_grad():
+        # In bfloat16 on a processor, as it is served there; on one that knows it this is three times as fast.
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=device.type == "cpu"):
             out = model.generate(**inputs, max_new_tokens=200, do_sample=False)
         for row, (_, wanted, source) in zip(out[:, width:], part, strict=True):
             call = called(encoder.tokenizer.decode(row, skip_special_tokens=False))
