@@ -23,7 +23,7 @@ from langchain_core.messages import convert_to_messages
 from kenpin.config import Settings
 from kenpin.contracts.errors import MissingExtra, Unavailable
 from kenpin.serving.command import CPU_PATH
-from kenpin.serving.machine import find_home
+from kenpin.serving.machine import Home, find_home
 
 HERE = Path(__file__).parent
 TRAINED = HERE.parents[1] / "models" / "planner-small"
@@ -41,8 +41,6 @@ class Live:
     model: Path
     home: Path
     port: int
-    options: tuple[str, ...] = ()
-    """Of `kenpin serve`, beside the port."""
     out: list[Path] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
 
@@ -54,12 +52,17 @@ class Live:
     def log(self) -> Path:
         return self.home / "vllm.log"
 
+    @property
+    def words(self) -> list[str]:
+        """What is served, and how."""
+        return [str(self.model), "--name", NAME, "--port", str(self.port), "--context", str(CONTEXT),
+                "--adapter", f"{ADAPTER}={self.model.with_name('adapter')}"]
+
     def start(self) -> None:
         """Run `kenpin serve` and wait until it says that the server is ready."""
         said = self.home / f"serve-{len(self.out)}.txt"
         self.out.append(said)
-        words = [sys.executable, "-m", "kenpin.cli", "serve", str(self.model), "--port", str(self.port),
-                 *self.options]
+        words = [sys.executable, "-m", "kenpin.cli", "serve", *self.words]
         variables = {**os.environ, "KENPIN_HOME": str(self.home), "PYTHONPATH": str(HERE.parents[1]),
                      "OMP_NUM_THREADS": "1"}
         with said.open("wb") as out:
@@ -189,6 +192,12 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def local_parts() -> None:
+    """For tests of the server that need the extra `local` too."""
+    need_local()
+
+
+@pytest.fixture
 def way(request: pytest.FixtureRequest) -> Way:
     """Where the model of a test runs: `served`, `random` or `small`."""
     if request.param == "served":
@@ -199,34 +208,6 @@ def way(request: pytest.FixtureRequest) -> Way:
     return in_process(8192, TRAINED, 500, vllm_long_side=448)
 
 
-@pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """The running server."""
-    folder = tmp_path_factory.mktemp("live")
-    model = folder / "model"
-    subprocess.run([str(need_server()), str(HERE / "random_model.py"), str(model)], check=True, capture_output=True,
-                   env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"}, timeout=300)
-    yield from running(Live(model=model, home=folder, port=free_port(), options=(
-        "--name", NAME, "--context", str(CONTEXT), "--adapter", f"{ADAPTER}={model.with_name('adapter')}")))
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A server of the trained model of this repository, started without a flag."""
-    need_server()
-    yield from running(Live(model=TRAINED, home=tmp_path_factory.mktemp("small"), port=free_port()))
-
-
-def need_server() -> Path:
-    """The Python that has vLLM; skips where there is none, unless KENPIN_REQUIRE_VLLM=1."""
-    try:
-        return find_home(None).python
-    except Unavailable as exc:
-        if os.environ.get("KENPIN_REQUIRE_VLLM") == "1":
-            raise
-        pytest.skip(f"no server to ask: {exc}")
-
-
 def free_port() -> int:
     """A port that nothing listens on."""
     with socket.socket() as probe:
@@ -234,8 +215,95 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def running(server: Live) -> Iterator[Live]:
-    """The server while it runs; it ends with the tests."""
+class Small(Live):
+    """A server of the model that this repository trained, started without a flag."""
+
+    @property
+    def words(self) -> list[str]:
+        return [str(self.model), "--port", str(self.port)]
+
+
+@dataclass
+class Pooling(Live):
+    """A server of embeddings. Another model may be put in its place before it is started again."""
+
+    python: Path = Path()
+
+    @property
+    def words(self) -> list[str]:
+        return [str(self.model), "--embed", "--name", "embedder", "--port", str(self.port)]
+
+    @property
+    def log(self) -> Path:
+        return self.home / "embed.log"
+
+    def settings(self, **more: Any) -> Settings:
+        return Settings(**{"embed_url": self.url, "embed_timeout": 300.0, **more})
+
+    def by_transformers(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What transformers itself makes of the same inputs with the same weights (`reference_vectors.py`)."""
+        import numpy as np
+
+        given, found = self.home / "asked.npz", self.home / "found.npz"
+        np.savez(given, **asked)
+        subprocess.run([str(self.python), str(HERE / "reference_vectors.py"), str(self.model), str(given), str(found)],
+                       check=True, capture_output=True, timeout=600,
+                       env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"})
+        return dict(np.load(found))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
+    """A running server of the trained model; it ends with its module."""
+    server_home()
+    server = Small(model=TRAINED, home=tmp_path_factory.mktemp("small"), port=free_port())
+    try:
+        server.start()
+        yield server
+    finally:
+        if server.process and server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def pooling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pooling]:
+    """A running server of embeddings, of the CLIP architecture."""
+    home = server_home()
+    folder = tmp_path_factory.mktemp("pooling")
+    write_model(home.python, "random_clip.py", folder / "clip")
+    server = Pooling(model=folder / "clip", home=folder, port=free_port(), python=home.python)
+    try:
+        server.start()
+        yield server
+    finally:
+        if server.process and server.process.poll() is None:
+            server.stop()
+
+
+def server_home() -> Home:
+    """The server's environment; without it the tests are skipped, unless they must run."""
+    try:
+        return find_home(None)
+    except Unavailable as exc:
+        if os.environ.get("KENPIN_REQUIRE_VLLM") == "1":
+            raise
+        pytest.skip(f"no server to ask: {exc}")
+
+
+def write_model(python: Path, script: str, folder: Path) -> None:
+    """Let the server's own Python write a model."""
+    subprocess.run([str(python), str(HERE / script), str(folder)], check=True, capture_output=True,
+                   env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"}, timeout=300)
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """The running server."""
+    home = server_home()
+    folder = tmp_path_factory.mktemp("live")
+    model = folder / "model"
+    write_model(home.python, "random_model.py", model)
+    server = Live(model=model, home=folder, port=free_port())
     try:
         server.start()
         yield server
