@@ -80,8 +80,8 @@ def command(plan: Plan) -> list[str]:
         "--allowed-media-domains", NOWHERE,
     ]  # fmt: skip
     if plan.sized:
-        words += ["--mm-processor-kwargs", _json({"size": {"shortest_edge": SMALLEST_PIXELS,
-                                                           "longest_edge": plan.long_side**2}})]  # fmt: skip
+        words += ["--mm-processor-kwargs", _json({"size": {"shortest_edge": plan.least_pixels or SMALLEST_PIXELS,
+                                                            "longest_edge": _most(plan)}})]  # fmt: skip
     if plan.share and plan.home.device == "gpu":
         words += ["--gpu-memory-utilization", str(plan.share)]
     if plan.name:

@@ -6,7 +6,6 @@ Nothing that the model says is replaced. The instructions are some that it was t
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from agent.planners.frames import QWEN3
