@@ -37,6 +37,10 @@ class Plan:
     """A prompt may hold."""
     long_side: int
     """Of a picture, px."""
+    least_pixels: int | None = None
+    """Of a picture, as the model was trained; None for the least that a picture may have."""
+    most_pixels: int | None = None
+    """As above; None for what the longer side allows."""
     context: int = CONTEXT
     host: str = "127.0.0.1"
     port: int = 8000
@@ -76,8 +80,8 @@ def command(plan: Plan) -> list[str]:
         "--allowed-media-domains", NOWHERE,
     ]  # fmt: skip
     if plan.sized:
-        words += ["--mm-processor-kwargs", _json({"size": {"shortest_edge": SMALLEST_PIXELS,
-                                                           "longest_edge": plan.long_side**2}})]  # fmt: skip
+        words += ["--mm-processor-kwargs", _json({"size": {"shortest_edge": plan.least_pixels or SMALLEST_PIXELS,
+                                                            "longest_edge": _most(plan)}})]  # fmt: skip
     if plan.share and plan.home.device == "gpu":
         words += ["--gpu-memory-utilization", str(plan.share)]
     if plan.name:
@@ -92,6 +96,11 @@ def command(plan: Plan) -> list[str]:
         words += ["--enable-lora", "--max-lora-rank", str(room(plan.adapters)), "--max-loras", str(len(plan.adapters)),
                   "--lora-modules", *(f"{one.name}={one.folder}" for one in plan.adapters)]  # fmt: skip
     return words
+
+
+def _most(plan: Plan) -> int:
+    """Pixels of the largest picture: as many as Kenpin sends, unless the model was trained on fewer."""
+    return min(plan.long_side**2, plan.most_pixels or plan.long_side**2)
 
 
 def _planning(plan: Plan) -> list[str]:

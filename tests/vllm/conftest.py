@@ -215,6 +215,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Small(Live):
+    """A server of the model that this repository trained, started without a flag."""
+
+    @property
+    def words(self) -> list[str]:
+        return [str(self.model), "--port", str(self.port)]
+
+
 @dataclass
 class Pooling(Live):
     """A server of embeddings. Another model may be put in its place before it is started again."""
@@ -242,6 +250,19 @@ class Pooling(Live):
                        check=True, capture_output=True, timeout=600,
                        env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"})
         return dict(np.load(found))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
+    """A running server of the trained model; it ends with its module."""
+    server_home()
+    server = Small(model=TRAINED, home=tmp_path_factory.mktemp("small"), port=free_port())
+    try:
+        server.start()
+        yield server
+    finally:
+        if server.process and server.process.poll() is None:
+            server.stop()
 
 
 @pytest.fixture(scope="session")
