@@ -379,7 +379,12 @@ def test_the_command_line_says_it(monkeypatch: pytest.MonkeyPatch, kenpin: Calla
     report = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert words in report and "no server answers at" in report
     ran = kenpin("inspect", picture, say, "--planner", "vllm", "--json")
-    (turn,) = json.loads(ran.out)["turns"]
+    told = json.loads(ran.out)
+    (turn,) = told["turns"]
+    monkeypatch.setenv("KENPIN_PLANNER", "vllm")
+    again = kenpin("rerun", told["id"])
+    assert again.code == 0 and again.out.count("embedded kenpin-embedded/1 (stood in)") == 2
+    assert kenpin("replay", told["id"]).code == 0
     assert turn["fallback"]["instead_of"]["backend"] == "vllm" and turn["planner"]["backend"] == "embedded"
 
 
