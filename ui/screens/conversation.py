@@ -122,7 +122,8 @@ def _turns(trace: Trace, t: Texts, *, without_last: bool) -> None:
 
 def _stand_in(trace: Trace, turn: Turn, t: Texts) -> None:
     if turn.fallback:
-        show_stand_in(turn.fallback, planner_of(trace, turn), t, ended=turn.answer is not None)
+        show_stand_in(turn.fallback, planner_of(trace, turn), t, steps=turn.steps,
+                      ended=turn.answer is not None)
 
 
 def _steps(turn: Turn, t: Texts, *, expanded: bool) -> None:
