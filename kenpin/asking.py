@@ -1,6 +1,7 @@
 """Asking as a service: who may, what is signed already, and what the audit log is told."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy import select
 
 from agent.events import Event, TurnEnded
 from agent.inspector import Inspector, Material, checked, new_id
+from kenpin.adapters.keeping import Kept
 from kenpin.contracts.errors import BadInput, KenpinError, Locked, StoreError
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.review import LOCKED, State
@@ -33,7 +35,8 @@ class Asking:
     def __init__(self, kenpin: Kenpin) -> None:
         self._kenpin = kenpin
         self._holds = kenpin.holds
-        self._inspectors: dict[str, Inspector] = {}
+        self._inspectors: dict[str, tuple[Kept | None, Inspector]] = {}
+        """By planner: the adapter that was in use when it was built, and the inspector."""
         self._lock = Lock()
 
     def planner(self, actor: Actor, planner: str | None = None) -> PlannerInfo:
@@ -105,7 +108,7 @@ class Asking:
         if seen.hidden or seen.state in LOCKED:
             return seen.trace
         try:
-            inspector = self._inspector(seen.trace.planner.backend)
+            inspector = self._reader(seen.trace.planner.backend)
             current = inspector.trace(inspection)
         except KenpinError:
             # Its planner cannot be reached, or its checkpoints are another machine's: what is on record counts.
@@ -179,7 +182,7 @@ class Asking:
     def _said(
         self, actor: Actor, inspector: Inspector, inspection: str, text: str, waiting: Waiting
     ) -> Iterator[Event]:
-        with self._holds.hold(inspection, waiting=waiting):
+        with self._holds.hold(inspection, waiting=waiting), self._adapter_of(inspector):
             self._open_to(actor, inspection)
             self._settle(inspector, inspection)
             turn = len(inspector.trace(inspection).turns) + 1
@@ -187,7 +190,7 @@ class Asking:
             yield from self._noted(inspector.say(inspection, text, by=actor.name), inspector, inspection)
 
     def _resumed(self, actor: Actor, inspector: Inspector, inspection: str, waiting: Waiting) -> Iterator[Event]:
-        with self._holds.hold(inspection, waiting=waiting):
+        with self._holds.hold(inspection, waiting=waiting), self._adapter_of(inspector):
             self._open_to(actor, inspection)
             yield from self._noted(inspector.resume(inspection), inspector, inspection)
             self._settle(inspector, inspection)
@@ -237,14 +240,36 @@ class Asking:
         return self._kenpin.traces.load(inspection).planner.backend
 
     def _inspector(self, planner: str | None) -> Inspector:
-        """The inspector of a planner, built once; one that cannot be built is tried again the next time."""
+        """The inspector of a planner, built once for an adapter; one that cannot be built is tried again the next time.
+
+        Whichever adapter is in use now is asked by turns that begin now; those that run go on with theirs.
+        """
         name = planner or self._kenpin.settings.planner
-        if name not in self._inspectors:
+        adapter = self._kenpin.adapter.wanted(name)
+        held = self._inspectors.get(name)
+        if held is None or held[0] != adapter:
             # Not under the lock: a server that does not answer must not hold up those who ask for another planner.
-            built = self._kenpin.inspector(name)
+            held = (adapter, self._kenpin.inspector(name))
             with self._lock:
-                self._inspectors.setdefault(name, built)
-        return self._inspectors[name]
+                self._inspectors[name] = held
+        return held[1]
+
+    def _reader(self, planner: str) -> Inspector:
+        """An inspector of a planner to read with: its server, once there, is not asked again."""
+        held = self._inspectors.get(planner)
+        return held[1] if held else self._inspector(planner)
+
+    @contextmanager
+    def _adapter_of(self, inspector: Inspector) -> Iterator[None]:
+        """While a turn runs, its adapter is not unloaded.
+
+        Raises:
+            Unavailable: It was unloaded since the inspector was chosen.
+        """
+        info = inspector.planner.info
+        with self._kenpin.adapter_turns.using(info.adapter):
+            self._kenpin.adapter.still_there(info)
+            yield
 
     def _note(self, name: str, action: str, inspection: str, **detail: Any) -> None:
         with self._kenpin.database.write(durable=False) as connection:

@@ -32,6 +32,11 @@ def serve(
     parser: Annotated[str | None, typer.Option("--parser", help="Parser of tool calls; default fits the model.")]
     = None,
     adapter: LoraOption = None,
+    adapters_while_running: Annotated[
+        bool, typer.Option("--adapters-while-running", help="Take adapters from kenpin adapters load; needs a key.")
+    ] = False,
+    adapter_room: Annotated[int, typer.Option("--adapter-room", min=1, max=64, help="For so many of them.")] = 4,
+    adapter_rank: Annotated[int, typer.Option("--adapter-rank", min=1, max=512, help="Of this rank at most.")] = 64,
     wait: Annotated[float, typer.Option("--wait", min=1, help="Seconds until it must answer.")] = 900.0,
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="Others reach --host only through a proxy that checks them.")
@@ -45,7 +50,8 @@ def serve(
 
     settings = read_settings()
     plan = made(settings, model, name=name, host=host, port=port, device=device, cards=cards, context=context,
-                parser=parser, adapters=adapter or (), behind_proxy=behind_proxy)
+                parser=parser, adapters=adapter or (), behind_proxy=behind_proxy,
+                while_running=adapters_while_running, room=adapter_room, rank=adapter_rank)
     key = settings.vllm_key.get_secret_value() if settings.vllm_key else None
     words, given = command(plan), variables(plan, key)
     if show:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,8 @@ from agent.inspector import Inspector
 from agent.planners.table import planner_named
 from agent.policy import Limits
 from agent.record import Recorder
+from kenpin.adapters.turns import Turns
+from kenpin.adapters.using import AdapterInUse
 from kenpin.cases.settling import Settler
 from kenpin.config import Settings
 from kenpin.contracts.case import CaseHit, CaseQuery
@@ -193,7 +195,11 @@ class Kenpin:
         from tools.catalog import CATALOG, OFFERED
 
         # The planner first: a server that does not answer is said before anything is opened or made.
-        built = planner_named(planner or self.settings.planner, self.settings, OFFERED)
+        name = planner or self.settings.planner
+        adapter = self.adapter.wanted(name)
+        settings = self.settings.model_copy(update={"vllm_model": adapter.name}) if adapter else self.settings
+        built = planner_named(name, settings, OFFERED)
+        built = replace(built, info=self.adapter.named(built.info, adapter))
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
         return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=self.checkpointer())
@@ -204,6 +210,16 @@ class Kenpin:
         from langgraph.checkpoint.sqlite import SqliteSaver
 
         return SqliteSaver(self._checkpoints(), serde=EncryptedSerializer(CheckpointCipher(self.vault)))
+
+    @cached_property
+    def adapter(self) -> AdapterInUse:
+        """The adapter that the planner `vllm` asks for."""
+        return AdapterInUse(self.settings, lambda: self.database, lambda: self.audit)
+
+    @cached_property
+    def adapter_turns(self) -> Turns:
+        """Which adapters running turns use."""
+        return Turns(self.home / "adapters.lock")
 
     @cached_property
     def holds(self) -> Holds:
