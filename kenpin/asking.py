@@ -35,8 +35,9 @@ class Asking:
     def __init__(self, kenpin: Kenpin) -> None:
         self._kenpin = kenpin
         self._holds = kenpin.holds
-        self._inspectors: dict[str, tuple[Kept | None, Inspector]] = {}
-        """By planner: the adapter that was in use when it was built, and the inspector."""
+        self._inspectors: dict[str, Inspector] = {}
+        self._adapters: dict[str, Kept | None] = {}
+        """The adapter that was in use when the inspector of a planner was built."""
         self._lock = Lock()
 
     def planner(self, actor: Actor, planner: str | None = None) -> PlannerInfo:
@@ -245,19 +246,17 @@ class Asking:
         Whichever adapter is in use now is asked by turns that begin now; those that run go on with theirs.
         """
         name = planner or self._kenpin.settings.planner
-        adapter = self._kenpin.adapter.wanted(name)
-        held = self._inspectors.get(name)
-        if held is None or held[0] != adapter:
+        adapter = self._kenpin.adapter.chosen(name)
+        if name not in self._inspectors or self._adapters.get(name) != adapter:
             # Not under the lock: a server that does not answer must not hold up those who ask for another planner.
-            held = (adapter, self._kenpin.inspector(name))
+            built = self._kenpin.inspector(name)
             with self._lock:
-                self._inspectors[name] = held
-        return held[1]
+                self._inspectors[name], self._adapters[name] = built, adapter
+        return self._inspectors[name]
 
     def _reader(self, planner: str) -> Inspector:
-        """An inspector of a planner to read with: its server, once there, is not asked again."""
-        held = self._inspectors.get(planner)
-        return held[1] if held else self._inspector(planner)
+        """An inspector of a planner to read with: whichever was built, since reading asks no model."""
+        return self._inspectors.get(planner) or self._inspector(planner)
 
     @contextmanager
     def _adapter_of(self, inspector: Inspector) -> Iterator[None]:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -196,10 +196,7 @@ class Kenpin:
 
         # The planner first: a server that does not answer is said before anything is opened or made.
         name = planner or self.settings.planner
-        adapter = self.adapter.wanted(name)
-        settings = self.settings.model_copy(update={"vllm_model": adapter.name}) if adapter else self.settings
-        built = planner_named(name, settings, OFFERED)
-        built = replace(built, info=self.adapter.named(built.info, adapter))
+        built = self.adapter.built_for(lambda settings: planner_named(name, settings, OFFERED), name)
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
         return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=self.checkpointer())

@@ -1,9 +1,15 @@
-"""The adapter that turns ask for, made sure of when a turn begins."""
+"""The adapter that turns ask for, made sure of before each request."""
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from langchain_core.messages import AnyMessage
+from langchain_core.runnables import RunnableLambda
+
+from agent.planners.base import Planner
 from agent.planners.vllm_chat import Line
 from agent.planners.vllm_ways import BEGUN, OK
 from kenpin.adapters.book import read_book
@@ -11,7 +17,7 @@ from kenpin.adapters.checking import CONFIG, WEIGHTS
 from kenpin.adapters.keeping import Kept, kept_folder, sha256_of, stamp
 from kenpin.adapters.server import AdapterServer
 from kenpin.config import Settings
-from kenpin.contracts.errors import Unavailable
+from kenpin.contracts.errors import BadInput, Unavailable
 from kenpin.contracts.ports import AuditLog
 from kenpin.contracts.trace import PlannerInfo
 from kenpin.database.engine import Database
@@ -29,36 +35,60 @@ class AdapterInUse:
         self._intact: dict[str, tuple[int, ...]] = {}
         """What each copy looked like when its bytes were last found right."""
 
-    def wanted(self, planner: str) -> Kept | None:
-        """The adapter that a turn of this planner asks for: on the server, and with the bytes that were loaded.
-
-        A server that was started again has lost it; then it is loaded again, from the same copy.
+    def chosen(self, planner: str) -> Kept | None:
+        """The adapter that a turn of this planner asks for. No server is asked.
 
         Returns:
             None for other planners, while none is in use, and where `KENPIN_VLLM_MODEL` names what to ask for.
-        Raises:
-            Unavailable: Its copy has changed, or the server does not have it and does not load it.
         """
         if planner != "vllm" or self._settings.vllm_model is not None or not self._begun():
             return None
         with self._database().read() as connection:
-            used = read_book(connection).used
-        if used is not None:
-            self.make_sure(used, AdapterServer(Line(self._settings)))
-        return used
+            return read_book(connection).used
+
+    def built_for(self, build: Callable[[Settings], Planner], planner: str) -> Planner:
+        """A planner that asks for the adapter in use, or as it is where there is none.
+
+        Before each request the server is asked whether it still has the adapter: one that was started again has lost
+        it, and gets the same copy again.
+
+        Args:
+            build: Builds the planner from settings.
+            planner: Its name.
+        Raises:
+            Unavailable: As `make_sure`, and as `build`.
+        """
+        kept = self.chosen(planner)
+        if kept is None:
+            built = build(self._settings)
+            return replace(built, info=self._named(built.info))
+        server = AdapterServer(Line(self._settings))
+        self.make_sure(kept, server)
+        built = build(self._settings.model_copy(update={"vllm_model": kept.name}))
+
+        def ask(messages: list[AnyMessage]) -> Any:
+            self.make_sure(kept, server)
+            return built.model.invoke(messages)
+
+        info = built.info.model_copy(update={"adapter": kept.name, "adapter_sha256": kept.sha256})
+        return replace(built, info=info, model=RunnableLambda(ask))
 
     def make_sure(self, kept: Kept, server: AdapterServer) -> None:
-        """Have an adapter served with the right bytes. Errors as `wanted`."""
+        """Have an adapter served with the bytes that were loaded.
+
+        Raises:
+            Unavailable: Kenpin's copy has changed, or the server does not have it and does not load it.
+        """
         folder = kept_folder(self._settings) / kept.sha256
         self._check(kept, folder)
         if self._served(kept, folder, server):
             return
         try:
             server.load(kept.name, folder)
-        except Unavailable:
+        except (BadInput, Unavailable) as exc:
             # Another turn may have had it loaded at the same moment.
             if not self._served(kept, folder, server):
-                raise
+                raise Unavailable(str(exc)) from None
             return
         LOG.warning("the server had lost the adapter %s; it was loaded again", kept.name)
         with self._database().write() as connection:
@@ -78,12 +108,12 @@ class AdapterInUse:
         if kept is None or kept.sha256 != info.adapter_sha256:
             raise Unavailable(f"the adapter {info.adapter} was unloaded meanwhile; say it again")
 
-    def named(self, info: PlannerInfo, kept: Kept | None) -> PlannerInfo:
-        """A planner's name with the sha256 of its adapter, as far as it is known which bytes the server has."""
+    def _named(self, info: PlannerInfo) -> PlannerInfo:
+        """A planner's name with the sha256 of an adapter that the server was started with, as far as it is known which
+        bytes it has."""
         if info.backend != "vllm" or info.adapter is None:
             return info
-        sha256 = kept.sha256 if kept else self._at_start(info.adapter)
-        return info.model_copy(update={"adapter_sha256": sha256})
+        return info.model_copy(update={"adapter_sha256": self._at_start(info.adapter)})
 
     def _begun(self) -> bool:
         """Whether there are records at all. Nothing is made by asking."""
