@@ -9,13 +9,14 @@ export PYTHONDONTWRITEBYTECODE := 1
 # A company's own certificates count too, where the machine has a certificate store.
 export UV_NATIVE_TLS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),1,0)
 
-.PHONY: help demo test test-browser test-large test-slow test-vllm suites lint types imports router manifest lock setup ui \
-  vllm vllm-lock clean
+.PHONY: help demo test test-browser test-deploy test-large test-local test-slow test-vllm suites lint types imports router manifest lock setup ui \
+  vllm vllm-lock local local-lock clean
 
 help:
 	@echo "make demo   set up and inspect bundled pictures     make ui      open the chat page"
 	@echo "make test   set up and run the tests                make lint types imports   checks"
 	@echo "make vllm   set up the server of kenpin serve       make test-vllm   tests against it"
+	@echo "make local  set up --planner local, for the CPU     make test-local  tests of it"
 
 setup: $(VENV)/.synced
 
@@ -34,10 +35,14 @@ ui: setup
 	@$(BIN)/kenpin ui
 
 test: setup
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not browser and not large and not slow and not vllm"
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not browser and not large and not slow and not vllm and not local and not deploy"
 
 test-browser: setup
 	@$(BIN)/python -m pytest -m browser tests/ui
+
+# nginx with the repository's configuration before the pages; skipped where it is not installed.
+test-deploy: setup
+	@$(BIN)/python -m pytest -m deploy -rs tests/deploy
 
 test-slow: setup
 	@$(BIN)/python -m pytest -m slow tests/integration
@@ -93,6 +98,27 @@ vllm-lock: $(BIN)/python
 	@$(BIN)/uv pip compile deploy/vllm/vllm.in --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	  --overrides deploy/vllm/overrides.txt -o vllm.lock
+
+# What --planner local needs, in Kenpin's own environment: torch for the CPU (found as for make vllm), transformers and
+# xgrammar. Its versions agree with requirements.lock.
+local: $(VENV)/.local
+
+$(VENV)/.local: local.lock $(VENV)/.synced
+	@$(BIN)/python -c 'import sys, platform as p; sys.exit(0 if sys.version_info[:2] == (3, 11) and p.machine() == "x86_64" and p.system() == "Linux" else "make local: local.lock is for Python 3.11 on Linux x86_64; elsewhere, and for cards, install torch as its own pages say, then kenpin[local]")'
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --require-hashes --compile-bytecode -r local.lock || \
+	  { echo "make local: the packages of local.lock cannot be had; torch==2.13.0+cpu is found where PIP_FIND_LINKS points" >&2; exit 1; }
+	@touch $@
+
+# Where the packages cannot be had the tests are skipped, and say so; with KENPIN_REQUIRE_LOCAL=1 they fail.
+test-local: setup
+	@$(MAKE) -s local || true
+	@$(BIN)/python -m pytest -m local -rs tests/vllm
+
+# Run after a change of deploy/local/local.in, and after make lock.
+local-lock: $(BIN)/python
+	@$(BIN)/uv pip compile deploy/local/local.in -c requirements.lock --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --no-header --overrides deploy/vllm/overrides.txt -o local.lock
 
 clean:
 	rm -rf $(VENV) $(VLLM) .mypy_cache .ruff_cache .pytest_cache var

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agent.deciding import in_hand
 from agent.evidence import JUDGED, SEARCHES, SURE, Evidence, Judgement
 from agent.grounding import cited, contradicts, own_words, unverified
 from agent.language.context import in_context
@@ -10,7 +11,7 @@ from agent.policy import judge
 from agent.record import Recorder
 from agent.state import Setup, State
 from agent.wording import reply
-from kenpin.contracts.trace import Answer, Ending, Finding, Measure, PlannerInfo, Step, Turn, step_sha256
+from kenpin.contracts.trace import Answer, Ending, Fallback, Finding, Measure, PlannerInfo, Step, Turn, step_sha256
 from kenpin.contracts.verdict import Criterion, Verdict
 
 HOUSE_NUMBERS = (SURE, 255.0)
@@ -26,6 +27,7 @@ def conclude_turn(state: State, recorder: Recorder, planner: PlannerInfo) -> tup
     setup = Setup.model_validate(state["setup"])
     steps = [Step.model_validate(step) for step in state["steps"]]
     ending, limit = state["ending"], recorder.limit(state) or "limit.unknown"
+    taken = in_hand(state)
     answer = answer_from(state, limit=limit)
     turn = Turn(
         say=state["say"],
@@ -39,10 +41,18 @@ def conclude_turn(state: State, recorder: Recorder, planner: PlannerInfo) -> tup
         scale=float(state["scale"]["mm_per_px"]) if state["scale"] else None,
         labels=_labels(state, {step.n for step in steps}),
         tools={name: version for name, version in recorder.versions.items() if setup.tools.get(name) != version},
-        planner=planner if setup.planner not in (None, planner) else None,
+        planner=_other(setup, planner, taken),
+        fallback=taken[1] if taken else None,
         seals=tuple(step_sha256(step) for step in steps),
     )
     return {"turns": [turn.model_dump(mode="json")], "steps": [], "sent": []}, answer
+
+
+def _other(setup: Setup, planner: PlannerInfo, taken: tuple[PlannerInfo, Fallback] | None) -> PlannerInfo | None:
+    """The planner that answered a turn, if it is another than the trace's."""
+    if taken:
+        return taken[0] if taken[0] != setup.planner else None
+    return planner if setup.planner not in (None, planner) else None
 
 
 def answer_from(state: State, *, limit: str) -> Answer:

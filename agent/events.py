@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kenpin.contracts.trace import Answer, Step
+from kenpin.contracts.trace import Answer, Fallback, PlannerInfo, Step
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,18 @@ class StepDone:
 
 
 @dataclass(frozen=True)
+class TookOver:
+    """Another planner than the one that was asked for goes on with the turn."""
+
+    planner: PlannerInfo
+    fallback: Fallback
+
+
+@dataclass(frozen=True)
 class TurnEnded:
     """The answer is ready and part of the trace."""
 
     answer: Answer
 
 
-Event = StepStarted | StepDone | TurnEnded
+Event = StepStarted | StepDone | TookOver | TurnEnded

@@ -14,6 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from agent.conclude import conclude_turn
+from agent.deciding import Decider, StandIn
 from agent.events import StepDone, StepStarted, TurnEnded
 from agent.planners.base import Planner
 from agent.record import Recorder
@@ -25,25 +26,29 @@ Graph = CompiledStateGraph[Any, Any, Any, Any]
 Checkpointer = BaseCheckpointSaver[Any]
 
 
-def build(planner: Planner, recorder: Recorder, checkpointer: Checkpointer) -> Graph:
+def build(
+    planner: Planner, recorder: Recorder, checkpointer: Checkpointer, stand_in: StandIn | None = None
+) -> Graph:
     """Compile the graph of one planner over one set of tools and stores."""
 
+    decider = Decider(planner, recorder, stand_in)
+
     def plan(state: State) -> dict[str, Any]:
-        start = time.perf_counter()
-        desk = recorder.desk(state)
-        request = planner.request(state, desk)
-        message = planner.model.invoke(request.messages)
-        message = planner.read(message, state, desk)
+        decided = decider.decide(state, get_stream_writer())
+        message, invalid = decided.message, state["invalid"]
         update: dict[str, Any] = {
             "messages": [message],
             "planned": state["planned"] + 1,
-            "spent_ms": state["spent_ms"] + _since(start),
+            "spent_ms": state["spent_ms"] + decided.ms,
         }
-        if request.sent:
-            update["sent"] = [*state["sent"], *request.sent]
+        if decided.fallback:
+            invalid = 0  # what the one that is gone got wrong is not held against the other
+            update |= {"fallback": decided.fallback, "invalid": invalid}
+        if decided.sent:
+            update["sent"] = [*state["sent"], *decided.sent]
         if not message.tool_calls:
             update["messages"] = [message, *recorder.remind(message)]
-            update["invalid"] = state["invalid"] + 1
+            update["invalid"] = invalid + 1
         return update
 
     def act(state: State) -> dict[str, Any]:

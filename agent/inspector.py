@@ -4,18 +4,19 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import HumanMessage
 
 from agent.admission import MAX_INSTRUCTION, MAX_NAME, checked, checked_name
+from agent.deciding import StandIn, in_hand
 from agent.events import Event, TurnEnded
 from agent.graph import Checkpointer, Graph, build
 from agent.opening import Material, Photo, first_scale, opening
 from agent.planners.base import Planner
 from agent.quiet import keep_private
 from agent.record import Recorder
-from agent.state import Setup
+from agent.state import Setup, State
 from kenpin.contracts.errors import StoreError
 from kenpin.contracts.ports import TraceStore
 from kenpin.contracts.trace import Answer, Step, Trace, Turn
@@ -29,11 +30,13 @@ class Inspector:
     recorder: Recorder
     traces: TraceStore
     checkpointer: Checkpointer
+    stand_in: StandIn | None = None
+    """Who takes over a turn whose planner is gone; None if nobody may."""
     _graph: Graph = field(init=False)
 
     def __post_init__(self) -> None:
         keep_private()
-        self._graph = build(self.planner, self.recorder, self.checkpointer)
+        self._graph = build(self.planner, self.recorder, self.checkpointer, self.stand_in)
 
     def start(self, material: Material, *, inspection_id: str | None = None) -> str:
         """Store the pictures and return the id of a new inspection.
@@ -132,8 +135,7 @@ class Inspector:
         setup = Setup.model_validate(values["setup"])
         turns = [Turn.model_validate(turn) for turn in values["turns"]]
         if _unfinished(snapshot):
-            open_steps = tuple(Step.model_validate(step) for step in values["steps"])
-            turns.append(Turn(say=values["say"], by=values.get("by"), steps=open_steps))
+            turns.append(_open_turn(values, setup))
         return Trace(
             id=setup.id,
             created=datetime.fromisoformat(setup.created),
@@ -185,6 +187,14 @@ def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
+def _open_turn(values: dict[str, Any], setup: Setup) -> Turn:
+    """The turn that has not ended, as far as it has come."""
+    info, fallback = in_hand(cast(State, values)) or (None, None)
+    steps = tuple(Step.model_validate(step) for step in values["steps"])
+    planner = info if info != setup.planner else None
+    return Turn(say=values["say"], by=values.get("by"), steps=steps, planner=planner, fallback=fallback)
+
+
 def _unfinished(snapshot: Any) -> bool:
     """Whether a turn is open. A node that was done when the process ended has its result stored beside the checkpoint:
     then nothing is `next`, and the task still waits to be taken over."""
@@ -198,7 +208,8 @@ def _said(text: str, by: str | None) -> dict[str, Any]:
 
 def _clean(say: str, by: str | None = None) -> dict[str, Any]:
     """Channels of a turn at its start."""
-    return {"say": say, "by": by, "steps": [], "sent": [], "spent_ms": 0.0, "planned": 0, "invalid": 0, "ending": None}
+    return {"say": say, "by": by, "steps": [], "sent": [], "spent_ms": 0.0, "planned": 0, "invalid": 0, "ending": None,
+            "fallback": None}
 
 
 def _config(inspection_id: str) -> Any:

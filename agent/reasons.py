@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.prompting import render, templates, word
+from kenpin.contracts.trace import Fallback, PlannerInfo
 
 
 def explain(code: str, lang: str) -> str:
@@ -24,6 +25,20 @@ def explain(code: str, lang: str) -> str:
         else word(second, lang)
     )
     return render(f"reason.{key}", lang, a=first, b=names)
+
+
+def took_over(fallback: Fallback, planner: PlannerInfo, lang: str, *, ended: bool = True) -> str:
+    """That another planner than the one that was asked for has a turn in hand, or answered it, as one sentence.
+
+    Args:
+        fallback: Of the turn.
+        planner: Which one took over.
+        lang: `en` or `ja`.
+        ended: Whether the turn has ended.
+    """
+    names = {key: word(f"planner.{info.backend}", lang)
+             for key, info in (("main", fallback.instead_of), ("other", planner))}
+    return render("fallback.ended" if ended else "fallback.runs", lang, **names, at=fallback.at_step)
 
 
 def told(result: Mapping[str, Any], lang: str) -> str:

@@ -65,6 +65,8 @@ class State(TypedDict):
     """Times that the planner was asked in the current turn."""
     invalid: int
     """Calls in a row that could not be carried out."""
+    fallback: NotRequired[dict[str, Any] | None]
+    """Who took over the current turn (`planner`) and why (`Fallback`); missing in checkpoints of an earlier Kenpin."""
     ending: dict[str, Any] | None
     """The `answer` or `ask` call that ends the turn, or the limit that did."""
 

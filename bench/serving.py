@@ -1,7 +1,7 @@
 """What a dialogue costs a live vLLM server, from the server's own /metrics.
 
     kenpin serve MODEL            # in another terminal
-    python -m bench.serving [--url http://127.0.0.1:8000/v1] [--reply 48] [--size 4000x3000] [--at-once 8]
+    python -m bench.serving [--url http://127.0.0.1:8000/v1] [--reply 48] [--size 4000x3000] [--rows own naive full …]
 
 A dialogue of six turns with three steps each is held with a photo of the given size. Every request goes to the server
 and is answered by it; what the model says is then replaced by a script, so that every order of messages and every
@@ -9,9 +9,9 @@ model holds the same dialogue. Each dialogue has a salt of its own, so that none
 
 Rows: the share of prompt tokens that the prefix cache gave, in the order in which Kenpin writes its prompts and in the
 naive one (what changes stands in the system message, and the pictures come last, sent anew each time); prompt tokens a
-turn, and what full-size pictures would have made of them; time to the first token; Kenpin's own CPU time a step;
-and the same with eight dialogues at once. Only differences of the server's counters are used: nothing else may ask it
-meanwhile.
+turn; the same with pictures at full size, sent anew with each request (the server must be started for them, with
+KENPIN_VLLM_LONG_SIDE=4096 and --context 65536); time to the first token; Kenpin's own CPU time a step; and eight
+dialogues at once. Only differences of the server's counters are used: nothing else may ask it meanwhile.
 """
 
 import argparse
@@ -28,12 +28,13 @@ from typing import Any
 import cv2
 import numpy as np
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolCall
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.inspector import Inspector, Material, Photo, answer_of
 from agent.planners.frames import family
 from agent.planners.vllm_chat import Line
+from agent.planners.vllm_chat import dialogue as same_dialogue
 from agent.planners.vllm_schema import strict_tools
 from agent.planners.vllm_server import vllm_planner
 from agent.policy import Limits
@@ -45,8 +46,10 @@ from kenpin.wiring import LazyCases, open_kenpin
 from tools.catalog import CATALOG, OFFERED
 
 TURNS, STEPS = 6, 3
-PATCH = 32
-"""Pixels of a side that become one token (Qwen3-VL: patches of 16, merged by two)."""
+FULL_SIDE = 4096
+"""Pixels of the longest side of what is sent as full size, the most that the settings take."""
+ROWS = {"own": "one dialogue, as Kenpin writes it", "naive": "one dialogue, naive order",
+        "full": "naive order, pictures at full size", "many": "{} dialogues at once"}
 SAYINGS = ("Look at the upper left part.", "右側を拡大してください。", "And the lower edge?", "Is there anything else?",
            "中央をもう一度見てください。", "Summarize what was looked at.")
 COUNTERS = {"queried": "vllm:prefix_cache_queries_total", "hit": "vllm:prefix_cache_hits_total",
@@ -106,6 +109,7 @@ class Dialogue:
     """CPU time of building a request and reading its reply, per step."""
     pictures: list[int] = field(default_factory=list)
     """In each request."""
+    turns: int = TURNS
 
     def hold(self, pixels: np.ndarray, home: Path) -> None:
         """Hold it to its end."""
@@ -115,9 +119,9 @@ class Dialogue:
                                 limits=Limits(steps=99, seconds=3600.0))
             inspector = Inspector(self._planner(), recorder, kenpin.traces, InMemorySaver())
             key = inspector.start(Material(subject=Photo(pixels)))
-            for say in SAYINGS:
+            for say in SAYINGS[:self.turns]:
                 answer_of(inspector.say(key, say))
-            assert sum(len(turn.steps) for turn in inspector.trace(key).turns) == TURNS * STEPS
+            assert sum(len(turn.steps) for turn in inspector.trace(key).turns) == self.turns * STEPS
 
     def _planner(self) -> Any:
         planner, said, salt = vllm_planner(self.settings, OFFERED, "en"), script(), uuid.uuid4().hex
@@ -126,9 +130,9 @@ class Dialogue:
         bound = self.line.bound(model, strict_tools(OFFERED, kind)).bind(
             extra_body={"max_tokens": self.reply, "cache_salt": salt})
 
-        def ask(messages: list[AnyMessage]) -> AIMessage:
+        def ask(messages: list[AnyMessage], config: RunnableConfig) -> AIMessage:
             sent = naive(messages, len(self.pictures)) if self.order == "naive" else messages
-            self.line.ask(bound, sent)
+            self.line.ask(bound.bind(extra_headers=same_dialogue(config["configurable"]["thread_id"])), sent)
             name, args = next(said)
             return AIMessage("", tool_calls=[ToolCall(name=name, args=args, id="x", type="tool_call")])
 
@@ -163,7 +167,8 @@ def row(name: str, found: dict[str, float], dialogues: Sequence[Dialogue]) -> st
     own = [1000 * value for one in dialogues for value in one.own_s]
     return (f"{name:34} {100 * found['hit'] / found['queried']:6.1f} % {found['prompt'] / len(dialogues) / TURNS:9.0f}"
             f" {1000 * found['first_s'] / found['firsts']:8.0f} {1000 * found['whole_s'] / found['requests']:8.0f}"
-            f" {statistics.median(own):7.1f} {found['seconds']:7.1f}")
+            f" {statistics.median(own):7.1f} {found['seconds']:7.1f}"
+            f" {statistics.mean(count for one in dialogues for count in one.pictures):8.1f}")
 
 
 def main() -> None:
@@ -172,32 +177,28 @@ def main() -> None:
     parser.add_argument("--reply", type=int, default=48, help="tokens that each reply may have")
     parser.add_argument("--size", default="4000x3000", help="of the photo")
     parser.add_argument("--at-once", type=int, default=8, help="dialogues of the last row")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=["own", "naive", "many"])
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
     settings = read_settings(vllm_url=given.url, planner="vllm", vllm_timeout=600.0)
+    full = settings.model_copy(update={"vllm_long_side": FULL_SIDE})
     line = Line(settings)
     model = line.served()
     pixels = np.asarray(cv2.resize(read_upload(SAMPLES / "panel.png").pixels, (width, height)), dtype=np.uint8)
 
-    def dialogue(order: str = "kenpin") -> Dialogue:
-        return Dialogue(settings, line, given.reply, order)
+    def dialogue(order: str = "kenpin", using: Settings = settings) -> Dialogue:
+        return Dialogue(using, line, given.reply, order)
 
-    measured(line, [warm := dialogue()], pixels)
+    measured(line, [dialogue()], pixels)  # the first pays for what a process does once
     print(f"{model.id} at {line.url}, context {model.context}; photo {width}x{height}; {TURNS} turns, {STEPS} steps "
           f"each; at most {settings.vllm_pictures} pictures of {settings.vllm_long_side} px")
-    print(f"{'':34} {'reused':>8} {'tokens/turn':>9} {'first ms':>8} {'reply ms':>8} {'own ms':>7} {'all s':>7}")
-    one = [dialogue()]
-    found = measured(line, one, pixels)
-    print(row("one dialogue, as Kenpin writes it", found, one))
-    other = [dialogue("naive")]
-    print(row("one dialogue, naive order", measured(line, other, pixels), other))
-    many = [dialogue() for _ in range(given.at_once)]
-    print(row(f"{given.at_once} dialogues at once", measured(line, many, pixels), many))
-    full, requests, sent = (width // PATCH) * (height // PATCH), TURNS * (STEPS + 1), one[0].pictures
-    print(f"pictures a request: {statistics.mean(sent):.1f} on average, {max(sent)} at most; every one of the dialogue "
-          f"would be {1 + TURNS * STEPS}")
-    print(f"the photo alone at full size: {full} tokens (computed), {full * requests // TURNS} a turn")
-    assert warm.pictures == one[0].pictures
+    print(f"{'':34} {'reused':>8} {'tokens/turn':>9} {'first ms':>8} {'reply ms':>8} {'own ms':>7} {'all s':>7}"
+          f" {'pictures':>8}")
+    kinds = {"own": lambda: [dialogue()], "naive": lambda: [dialogue("naive")],
+             "full": lambda: [dialogue("naive", full)], "many": lambda: [dialogue() for _ in range(given.at_once)]}
+    for name in given.rows:
+        held = kinds[name]()
+        print(row(ROWS[name].format(given.at_once), measured(line, held, pixels), held), flush=True)
 
 
 if __name__ == "__main__":

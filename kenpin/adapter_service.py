@@ -128,7 +128,7 @@ class AdapterService:
             Unavailable: The server does not answer.
         """
         self._kenpin.people.check(actor, Right.ADAPTERS)
-        with self._alone(), self._kenpin.adapter_turns.alone(name) as free:
+        with self._alone(), self._kenpin.adapter.turns.alone(name) as free:
             kept = self._known(name)
             if not free:
                 raise BadInput(f"a turn with {name} runs; unload it when the turn has ended")

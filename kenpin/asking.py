@@ -1,7 +1,8 @@
 """Asking as a service: who may, what is signed already, and what the audit log is told."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -22,6 +23,8 @@ from kenpin.wiring import Kenpin
 STARTED, ASKED, ANSWERED = "inspection.started", "inspection.asked", "inspection.answered"
 MOST_TURNS = 10_000
 """Turns of one inspection whose hashes are looked up."""
+JUST_BUILT_S = 30.0
+"""For so long what was found out when an inspection was started holds for its first turn."""
 Waiting = Callable[[], object]
 
 
@@ -38,6 +41,8 @@ class Asking:
         self._inspectors: dict[str, Inspector] = {}
         self._adapters: dict[str, Kept | None] = {}
         """The adapter that was in use when the inspector of a planner was built."""
+        self._unused: dict[str, float] = {}
+        """When inspectors were built that no turn has used yet."""
         self._lock = Lock()
 
     def planner(self, actor: Actor, planner: str | None = None) -> PlannerInfo:
@@ -86,7 +91,7 @@ class Asking:
         self._kenpin.people.check(actor, Right.ASK)
         checked(text)
         self._open_to(actor, inspection)
-        inspector = self._inspector(planner or self._backend(inspection))
+        inspector = self._for_a_turn(planner or self._backend(inspection))
         return self._said(actor, inspector, inspection, text, waiting)
 
     def resume(
@@ -95,7 +100,7 @@ class Asking:
         """Go on with a turn that was interrupted; yields nothing if none was. Errors as `say`."""
         self._kenpin.people.check(actor, Right.ASK)
         self._open_to(actor, inspection)
-        inspector = self._inspector(planner or self._backend(inspection))
+        inspector = self._for_a_turn(planner or self._backend(inspection))
         return self._resumed(actor, inspector, inspection, waiting)
 
     def trace(self, actor: Actor, inspection: str) -> Trace:
@@ -183,7 +188,7 @@ class Asking:
     def _said(
         self, actor: Actor, inspector: Inspector, inspection: str, text: str, waiting: Waiting
     ) -> Iterator[Event]:
-        with self._holds.hold(inspection, waiting=waiting), self._adapter_of(inspector):
+        with self._holds.hold(inspection, waiting=waiting), self._running(inspector):
             self._open_to(actor, inspection)
             self._settle(inspector, inspection)
             turn = len(inspector.trace(inspection).turns) + 1
@@ -191,7 +196,7 @@ class Asking:
             yield from self._noted(inspector.say(inspection, text, by=actor.name), inspector, inspection)
 
     def _resumed(self, actor: Actor, inspector: Inspector, inspection: str, waiting: Waiting) -> Iterator[Event]:
-        with self._holds.hold(inspection, waiting=waiting), self._adapter_of(inspector):
+        with self._holds.hold(inspection, waiting=waiting), self._running(inspector):
             self._open_to(actor, inspection)
             yield from self._noted(inspector.resume(inspection), inspector, inspection)
             self._settle(inspector, inspection)
@@ -252,23 +257,34 @@ class Asking:
             built = self._kenpin.inspector(name)
             with self._lock:
                 self._inspectors[name], self._adapters[name] = built, adapter
+                self._unused[name] = time.monotonic()
         return self._inspectors[name]
 
     def _reader(self, planner: str) -> Inspector:
         """An inspector of a planner to read with: whichever was built, since reading asks no model."""
         return self._inspectors.get(planner) or self._inspector(planner)
 
-    @contextmanager
-    def _adapter_of(self, inspector: Inspector) -> Iterator[None]:
-        """While a turn runs, its adapter is not unloaded.
+    def _running(self, inspector: Inspector) -> AbstractContextManager[None]:
+        return self._kenpin.adapter.running(inspector.planner.info)
 
-        Raises:
-            Unavailable: It was unloaded since the inspector was chosen.
+    def _for_a_turn(self, name: str) -> Inspector:
+        """The inspector of a planner for one turn: built anew where what it was built on is no more.
+
+        So a server that was gone is asked again, and one that came back with another model is found out about.
         """
-        info = inspector.planner.info
-        with self._kenpin.adapter_turns.using(info.adapter):
-            self._kenpin.adapter.still_there(info)
-            yield
+        with self._lock:
+            just_built = time.monotonic() - self._unused.pop(name, -JUST_BUILT_S) < JUST_BUILT_S
+            known = self._inspectors.get(name)
+        if known and not just_built and not known.planner.still():
+            # Built before the old one is let go: what is asked meanwhile, and a server that refuses, find it in place.
+            adapter, built = self._kenpin.adapter.chosen(name), self._kenpin.inspector(name)
+            with self._lock:
+                self._inspectors[name], self._adapters[name] = built, adapter
+            return built
+        inspector = self._inspector(name)
+        with self._lock:
+            self._unused.pop(name, None)
+        return inspector
 
     def _note(self, name: str, action: str, inspection: str, **detail: Any) -> None:
         with self._kenpin.database.write(durable=False) as connection:

@@ -190,11 +190,11 @@ def evaluate(
 
     conversations = read_suite(suite)
     with tempfile.TemporaryDirectory(prefix="kenpin-evaluate-") as home:
-        # A suite runs in a home of its own, so that it neither sees nor leaves anything behind.
-        kenpin = installation(planner=planner, home=Path(home))
+        # In a home of its own, so that it neither sees nor leaves anything behind; the figures are one planner's.
+        talker = SuiteTalker(installation(planner=planner, home=Path(home)).inspector(fallback=False))
         err = console(err=True)
         with err.status("…") as status:
-            outcome = run_suite(conversations, suite.parent, SuiteTalker(kenpin.inspector()), progress=status.update)
+            outcome = run_suite(conversations, suite.parent, talker, progress=status.update)
     if as_json:
         sys.stdout.write(json.dumps(outcome.report(), ensure_ascii=False) + "\n")
     else:

@@ -57,10 +57,10 @@ def serve(
     if show:
         sys.stdout.write(shown(words, given) + "\n")
         return
-    _run(plan, words, given, log=settings.home / "vllm.log", wait=wait)
+    _run(plan, words, given, settings.home, wait=wait)
 
 
-def _run(plan: "Plan", words: list[str], given: dict[str, str], *, log: Path, wait: float) -> None:
+def _run(plan: "Plan", words: list[str], given: dict[str, str], home: Path, *, wait: float) -> None:
     """Run the server until it ends or is stopped.
 
     Raises:
@@ -68,9 +68,10 @@ def _run(plan: "Plan", words: list[str], given: dict[str, str], *, log: Path, wa
     """
     from kenpin.contracts.errors import Unavailable
     from kenpin.launch import check_free
-    from kenpin.serving.process import TICK, last_lines, start
+    from kenpin.serving.process import TICK, ending, last_lines, own_log, start
 
     check_free(plan.host, plan.port)
+    log, held = own_log(home, "vllm", plan.port)
     stops: list[int] = []
 
     def asked(number: int, frame: FrameType | None) -> None:
@@ -86,12 +87,13 @@ def _run(plan: "Plan", words: list[str], given: dict[str, str], *, log: Path, wa
             say(f"ready: {server.url}/v1  (Ctrl+C ends it)", markup=False, soft_wrap=True)
         while not stops and server.process.poll() is None:
             time.sleep(TICK)
-        wanted = bool(stops)
+        wanted, code = bool(stops), server.process.poll()
     finally:
         server.stop()
+        held.close()
         for number, handler in before.items():
             signal.signal(number, handler)
     if not wanted:
-        raise Unavailable(f"the server ended by itself (exit {server.process.returncode}); its log {log} ends with: "
+        raise Unavailable(f"the server ended by itself ({ending(code)}); its log {log} ends with: "
                           f"{last_lines(log)}")
     say("stopped", markup=False)

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from kenpin.contracts.errors import FileRefused
 
 PlannerName = Literal["embedded", "vllm", "local"]
+FallbackName = Literal["embedded", "local"]
 CoordinateFrame = Literal["auto", "per_mille", "resized"]
 
 
@@ -27,6 +28,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=default_home)
     planner: PlannerName = "embedded"
+    planner_fallback: FallbackName | None = None
+    """The planner that answers a turn whose planner is gone, which the trace and the page then say; None stops the
+    turn, to be gone on with later."""
     lang: Literal["auto", "en", "ja"] = "auto"
 
     vllm_url: str = "http://127.0.0.1:8000/v1"
@@ -46,6 +50,13 @@ class Settings(BaseSettings):
     """Folder of LoRA adapters that may be loaded into the server while it runs; None is `adapters` in `home`."""
     vllm_timeout: float = Field(default=60.0, gt=0)
     vllm_retries: int = Field(default=2, ge=0, le=10)
+
+    local_model: Path | None = None
+    """Folder of the model that the planner `local` runs in this process."""
+    local_adapter: Path | None = None
+    """Folder of a LoRA adapter for it."""
+    local_context: int = Field(default=32768, ge=2048)
+    """Tokens of a prompt and its reply; no more than the model was made for."""
 
     database_url: SecretStr | None = None
     """SQLAlchemy URL of PostgreSQL (`postgresql://user:password@host/name`); None keeps the records in SQLite in
@@ -104,9 +115,14 @@ def read_settings(**given: object) -> Settings:
         FileRefused: A setting has a value that cannot be; one line names it.
     """
     try:
-        return Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+        settings = Settings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as exc:
         parts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_url=False)]
         raise FileRefused(f"settings: {'; '.join(parts)} (environment KENPIN_… or kenpin.toml)") from None
     except (ValueError, OSError) as exc:
         raise FileRefused(f"kenpin.toml cannot be read: {exc}") from None
+    # Named for one command, a planner may be the one that otherwise stands in: then none does.
+    if settings.planner_fallback == settings.planner and not given.get("planner"):
+        raise FileRefused(f"settings: planner_fallback is {settings.planner}, which is the planner itself; name "
+                          f"another one, or none (environment KENPIN_PLANNER_FALLBACK or kenpin.toml)")
+    return settings

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
@@ -14,6 +15,9 @@ from kenpin.database.tables import inspections
 from kenpin.security.rotation import KeyState
 from kenpin.security.rotation import examine as key_state
 from kenpin.wiring import Kenpin
+
+if TYPE_CHECKING:
+    from agent.planners.vllm_probe import Probe
 
 ROOTS = ("agent", "kenpin", "prompts", "tools", "ui")
 EXTRAS = {"local": "transformers", "serve": "vllm", "tune": "peft", "scale": "ray"}
@@ -130,6 +134,21 @@ def _planner(kenpin: Kenpin) -> Iterator[Finding]:
     yield Finding(f"planner {info.backend}", True, f"{info.model}, prompt {info.prompt}")
     if info.backend == "vllm":
         yield from _server(kenpin.settings)
+    elif info.backend == "local":
+        yield from _here(kenpin.settings)
+
+
+def _here(settings: Settings) -> Iterator[Finding]:
+    """What a model in this process takes of the machine, and what it can do."""
+    from agent.planners.hf_probe import probe_here
+
+    try:
+        found = probe_here(settings)
+    except KenpinError as exc:
+        yield Finding("model", False, str(exc), vital=True)
+        return
+    yield Finding("model's device", True, f"{found.device}; {found.needs}")
+    yield from _able("model", found.probe, settings)
 
 
 def _server(settings: Settings) -> Iterator[Finding]:
@@ -141,26 +160,31 @@ def _server(settings: Settings) -> Iterator[Finding]:
     except KenpinError as exc:
         yield Finding("server", False, str(exc), vital=True)
         return
+    yield from _able("server", found, settings)
+
+
+def _able(who: str, found: "Probe", settings: Settings) -> Iterator[Finding]:
+    """What was found out by asking."""
     yield Finding(
-        "server calls tools",
+        f"{who} calls tools",
         found.calls,
         "a forced call kept its schema" if found.calls else "a forced call did not come back right",
     )
     yield Finding(
-        "server takes pictures",
+        f"{who} takes pictures",
         found.taken,
         "also in tool messages" if found.in_tools else "in user messages" if found.taken else "no",
     )
     yield Finding(
-        "server sees pictures",
+        f"{who} sees pictures",
         found.pictures,
         "no" if not found.pictures else "also in tool messages" if found.in_tools else "in user messages",
     )
     yield Finding(
-        "server's boxes", found.kind is not None, str(found.kind or "fit neither frame; set KENPIN_VLLM_FRAME")
+        f"{who}'s boxes", found.kind is not None, str(found.kind or "fit neither frame; set KENPIN_VLLM_FRAME")
     )
     room = f"{found.most_pictures or settings.vllm_pictures} pictures a prompt"
     context = found.model.context
-    yield Finding("server's room", True, f"{room}, {context} tokens" if context else room)
+    yield Finding(f"{who}'s room", True, f"{room}, {context} tokens" if context else room)
     for line in found.advice:
         yield Finding("advice", True, line)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
+from types import FrameType
 
 from pydantic import SecretStr
 
@@ -58,7 +59,7 @@ def run_ui(settings: Settings, *, port: int = 8501, address: str = "127.0.0.1") 
         address: Address to listen on. The default is this machine only; another one needs accounts first, since anyone
             who reaches it would be let in as a guest.
     Returns:
-        The server's exit status; 0 after Ctrl+C.
+        The server's exit status; 0 after Ctrl+C or SIGTERM.
     Raises:
         BadInput: The port or the address cannot be listened on, or others could reach pages without accounts.
         Unavailable: The pages are not installed.
@@ -71,10 +72,18 @@ def run_ui(settings: Settings, *, port: int = 8501, address: str = "127.0.0.1") 
     print(f"Kenpin: http://{'localhost' if address == '127.0.0.1' else address}:{port}  (Ctrl+C ends it)", flush=True)  # noqa: T201
     # The program is this Python, and every argument is ours or a checked setting.
     with subprocess.Popen(command(page, port=port, address=address), env=environment(settings)) as server:  # noqa: S603
+        asked: list[int] = []
+
+        def end(number: int, frame: FrameType | None) -> None:
+            asked.append(number)
+            server.terminate()
+
         # Who ends this process means the server; without this it would go on alone.
-        signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+        signal.signal(signal.SIGTERM, end)
         try:
-            return server.wait()
+            code = server.wait()
+            # Ended as it was asked to: no failure, of which a service manager would make a note.
+            return 0 if asked else code
         except KeyboardInterrupt:
             # The server got the same signal and ends by itself.
             server.wait()

@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from agent.events import Event, StepDone, StepStarted, TurnEnded
+from agent.events import Event, StepDone, StepStarted, TookOver, TurnEnded
 from agent.prompting import word
-from agent.reasons import explain
+from agent.reasons import explain, took_over
 from agent.wording import language
 from kenpin.contracts.trace import Answer, PlannerInfo, Step
 from kenpin.contracts.verdict import Verdict
@@ -31,6 +31,7 @@ class Screen:
         """Show a turn while it runs and return its answer."""
         lang = language(self._lang, say)
         answer: Answer | None = None
+        taken: TookOver | None = None
         with self._console.status("…") as status:
             for event in events:
                 match event:
@@ -38,11 +39,21 @@ class Screen:
                         status.update(f"{n} {word(tool, lang)} …")
                     case StepDone(step=step):
                         self._step(step, lang)
+                    case TookOver(planner=planner, fallback=fallback):
+                        taken = event
+                        self._taken(took_over(fallback, planner, lang, ended=False), fallback.because)
                     case TurnEnded():
                         answer = event.answer
         if answer:
             self.answer(answer, lang)
+            if taken:
+                self._taken(took_over(taken.fallback, taken.planner, lang))
         return answer
+
+    def _taken(self, words: str, because: str = "") -> None:
+        self._console.print(f" [bold yellow]⚠ {escape(words)}[/bold yellow]")
+        if because:
+            self._console.print(f"   [dim]{escape(because)}[/dim]")
 
     def _step(self, step: Step, lang: str) -> None:
         mark = {"ok": "[green]✓[/green]", "refused": "[yellow]–[/yellow]", "failed": "[red]✗[/red]"}[step.status]

@@ -8,16 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.deciding import StandIn
 from agent.inspector import Inspector
-from agent.planners.table import planner_named
+from agent.planners.table import absent, planner_named
 from agent.policy import Limits
 from agent.record import Recorder
-from kenpin.adapters.turns import Turns
 from kenpin.adapters.using import AdapterInUse
 from kenpin.cases.settling import Settler
 from kenpin.config import Settings
 from kenpin.contracts.case import CaseHit, CaseQuery
-from kenpin.contracts.errors import FileRefused, KenpinError, StoreError
+from kenpin.contracts.errors import FileRefused, KenpinError, StoreError, Unavailable
 from kenpin.contracts.ports import Embedder
 from kenpin.contracts.view import RgbImage
 from kenpin.database.engine import Database, open_database
@@ -190,16 +190,29 @@ class Kenpin:
 
         return OfflineEmbedder(WEIGHTS)
 
-    def inspector(self, planner: str | None = None) -> Inspector:
-        """An inspector with the named planner, or the one of the settings."""
+    def inspector(self, planner: str | None = None, *, fallback: bool = True) -> Inspector:
+        """An inspector with the named planner, or the one of the settings.
+
+        Args:
+            planner: Its name.
+            fallback: Let the planner that is configured to stand in take over turns whose planner is gone.
+        """
         from tools.catalog import CATALOG, OFFERED
 
-        # The planner first: a server that does not answer is said before anything is opened or made.
         name = planner or self.settings.planner
-        built = self.adapter.built_for(lambda settings: planner_named(name, settings, OFFERED), name)
+        other = self.settings.planner_fallback if fallback and self.settings.planner_fallback != name else None
+        # The planner first: a server that does not answer is said before anything is opened or made.
+        try:
+            built = self.adapter.built_for(lambda settings: planner_named(name, settings, OFFERED), name)
+        except Unavailable as exc:
+            if other is None:
+                raise
+            built = absent(name, self.settings, exc)
+        stand_in = StandIn(other, lambda named: planner_named(named, self.settings, OFFERED))
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)
-        return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=self.checkpointer())
+        return Inspector(planner=built, recorder=recorder, traces=self.traces, checkpointer=self.checkpointer(),
+                         stand_in=stand_in)
 
     def checkpointer(self) -> "SqliteSaver":
         """Where the loop keeps its steps, sealed."""
@@ -212,11 +225,6 @@ class Kenpin:
     def adapter(self) -> AdapterInUse:
         """The adapter that the planner `vllm` asks for."""
         return AdapterInUse(self.settings, lambda: self.database, lambda: self.audit)
-
-    @cached_property
-    def adapter_turns(self) -> Turns:
-        """Which adapters running turns use."""
-        return Turns(self.home / "adapters.lock")
 
     @cached_property
     def holds(self) -> Holds:

@@ -32,3 +32,5 @@ class Planner:
     """Builds the request; pictures, if the model takes any, are read from the store here and nowhere else."""
     read: Callable[[AIMessage, State, StateDesk], AIMessage] = field(default=lambda message, state, desk: message)
     """Converts boxes and points of the model's calls to pixels of the original upload."""
+    still: Callable[[], bool] = field(default=lambda: True)
+    """Asked before a turn: whether what was found out when the planner was built still holds."""

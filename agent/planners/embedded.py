@@ -17,7 +17,7 @@ from agent.procedures.situation import Dialogue, read_dialogue
 from agent.procedures.turn import run_turn
 from agent.procedures.understanding import understand
 from agent.prompting import render, sha256
-from agent.state import Setup, State
+from agent.state import Setup, State, first_step
 from kenpin.config import Settings
 from kenpin.contracts.trace import PlannerInfo
 from tools.spec import Tool
@@ -45,22 +45,44 @@ class EmbeddedChat(BaseChatModel):
     ) -> ChatResult:
         dialogue = read_dialogue(messages)
         need = next_call(understand(dialogue), dialogue)
-        call = ToolCall(name=need.tool, args=need.args, id=f"e{dialogue.number}.{len(dialogue.turn.results)}")
+        # Nine letters and digits: a model that goes on with the conversation may have a template that insists on it.
+        key = f"e{dialogue.number:04d}{len(dialogue.turn.results):04d}"
+        call = ToolCall(name=need.tool, args=need.args, id=key)
         return ChatResult(generations=[ChatGeneration(message=AIMessage(content="", tool_calls=[call]))])
 
 
 def next_call(job: Job, dialogue: Dialogue) -> Need:
-    """Replay the turn's procedures over the steps already taken; the call after them is the next one."""
-    steps = run_turn(job)
+    """Replay the turn's procedures over the steps already taken; the call after them is the next one.
+
+    In a turn that was taken over from another planner, a call that was made before with the same arguments is not made
+    again: the procedure gets what came of it then.
+    """
+    steps, own, found = run_turn(job), iter(dialogue.turn.own), list(dialogue.turn.found)
     try:
         need = next(steps)
-        for result in dialogue.turn.results:
-            need = steps.send(_done(result))
+        while True:
+            known = next((r for r in found if _same(need, r)), None)
+            if known is not None:
+                found.remove(known)
+            elif (known := next(own, None)) is None:
+                return need
+            need = steps.send(_done(known))
     except StopIteration:
         return _ending(job)
     finally:
         _close(steps)
-    return need
+
+
+def _same(need: Need, result: Mapping[str, Any]) -> bool:
+    """Whether a step did what is needed, leaving aside the reason, what was left open, and the view that is meant
+    anyway."""
+    return need.tool == result["tool"] and _asked(need.args) == _asked(result["args"])
+
+
+def _asked(args: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in args.items()}
+    return {key: value for key, value in plain.items()
+            if key != "why" and value not in (None, [], "") and (key, value) != ("view", "v0")}
 
 
 def _close(steps: Generator[Need, Done, None]) -> None:
@@ -113,6 +135,7 @@ def embedded_planner(settings: Settings, tools: Mapping[str, Tool]) -> Planner:
 
 def _request(state: State, desk: StateDesk) -> Request:
     setup = Setup.model_validate(state["setup"])
+    since = _since(state)
     subject = setup.images[0]
     context = {
         "width": subject.width,
@@ -121,7 +144,8 @@ def _request(state: State, desk: StateDesk) -> Request:
         "product": setup.product,
         "references": sum(image.role == "reference" for image in setup.images),
         "good": len(setup.good),
-        "scale": state["scale"] if not state["steps"] else _scale_before(state),
+        "scale": _scale_before(state),
+        "since": since,
         "criteria": setup.criteria.model_dump(mode="json") if setup.criteria else None,
         "views": {key: {"kind": view["kind"], "source": view["source"]} for key, view in state["views"].items()},
         "verdicts": [
@@ -133,8 +157,15 @@ def _request(state: State, desk: StateDesk) -> Request:
 
 
 def _scale_before(state: State) -> dict[str, Any] | None:
-    """The scale as it was when the turn began, so that replaying the turn takes the same way."""
+    """The scale as it was when this planner began with the turn, so that replaying it takes the same way."""
     scale = state["scale"]
-    if scale and scale.get("step") and scale["step"] >= state["steps"][0]["n"]:
+    if scale and scale.get("step") and scale["step"] >= _since(state):
         return None
     return scale
+
+
+def _since(state: State) -> int:
+    """Number of the first step of this turn that is this planner's own."""
+    if took := state.get("fallback"):
+        return int(took["at_step"])
+    return first_step(state) - len(state["steps"])

@@ -3,9 +3,13 @@
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from agent.planners.base import Planner
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
+
+from agent.planners.base import Planner, Request
 from kenpin.config import Settings
 from kenpin.contracts.errors import BadInput, Unavailable
+from kenpin.contracts.trace import PlannerInfo
 from tools.spec import Tool
 
 PLANNERS: Mapping[str, tuple[str, str]] = {
@@ -13,6 +17,21 @@ PLANNERS: Mapping[str, tuple[str, str]] = {
     "vllm": ("agent.planners.vllm_server", "asking_planner"),
     "local": ("agent.planners.hf_local", "local_planner"),
 }
+
+
+NOT_KNOWN = "not known"
+"""Model of a server that did not say which it serves."""
+
+
+def absent(name: str, settings: Settings, why: Unavailable) -> Planner:
+    """A planner that could not be built because its server or model is not there: each request fails as that did."""
+
+    def gone(messages: object) -> AIMessage:
+        raise Unavailable(str(why))
+
+    model = (settings.vllm_model if name == "vllm" else None) or NOT_KNOWN
+    return Planner(info=PlannerInfo(backend=name, model=model, prompt="none"), model=RunnableLambda(gone),
+                   request=lambda state, desk: Request(messages=[]), still=lambda: False)
 
 
 def planner_named(name: str, settings: Settings, tools: Mapping[str, Tool]) -> Planner:

@@ -1,5 +1,6 @@
 """The line to an OpenAI-compatible server: one address, no proxy, no tracing; every fault ends in one clear line."""
 
+import hashlib
 import re
 import ssl
 import weakref
@@ -19,6 +20,8 @@ from kenpin.contracts.errors import Unavailable
 MAX_TOKENS = 2048
 """Of a reply. The longest answer fits; an endless one is cut off and handed back."""
 SEED = 1
+SESSION = "X-Session-ID"
+"""What a balancer before several servers can go by: all requests come from this one machine."""
 TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
 TOO_LONG = re.compile(
     r"context length|maximum model length|max_model_len|too long|too large|max_tokens must|input tokens|"
@@ -221,6 +224,12 @@ class Line:
         else:
             words = STATUS.get(status, "refused the request ({status}: {said})").format(status=status, said=said)
         return _Refused(f"the server at {self.url} {words}", status=status)
+
+
+def dialogue(inspection: str) -> dict[str, str]:
+    """The header that all requests of one inspection carry, so that a balancer sends them to the server that has the
+    beginning of their prompt in its cache. A digest: the inspection's id, which tells when it began, stays here."""
+    return {SESSION: hashlib.sha256(f"kenpin dialogue {inspection}".encode()).hexdigest()[:32]}
 
 
 class _TooMuch(Unavailable):

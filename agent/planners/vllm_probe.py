@@ -1,8 +1,8 @@
 """Finds out how to talk to a server by asking it, not by the model's name: `kenpin doctor` prints what this says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
@@ -59,7 +59,7 @@ def probe(settings: Settings) -> Probe:
     """
     line = Line(settings)
     model = line.served()
-    asking = _Asking(line, model)
+    asking = Asking(line, model)
     calls = asking.colour(None) in COLOURS
     kind = asking.frame() if calls else None
     pictures = calls and (kind is not None or all(asking.colour(name) == name for name in SHOWN))
@@ -89,7 +89,7 @@ def first_use(settings: Settings) -> Ways:
     found = ways(line, model, settings.vllm_pictures)
     if not found.taken:
         raise Unavailable(f"the model at {line.url} takes no pictures; serve a vision-language model")
-    asking = _Asking(line, model)
+    asking = Asking(line, model)
     if asking.colour(None) not in COLOURS:
         raise Unavailable("; ".join(_advice(line.url, asking, calls=False, pictures=False, kind=None, most=None)))
     if settings.vllm_frame == "auto":
@@ -98,7 +98,7 @@ def first_use(settings: Settings) -> Ways:
     return found
 
 
-def _advice(url: str, asking: "_Asking", *, calls: bool, pictures: bool, kind: Kind | None,
+def _advice(url: str, asking: "Asking", *, calls: bool, pictures: bool, kind: Kind | None,
             most: int | None) -> list[str]:
     said = list(dict.fromkeys(asking.refusals))[:1]
     if not calls:
@@ -116,10 +116,22 @@ def _advice(url: str, asking: "_Asking", *, calls: bool, pictures: bool, kind: K
     return lines
 
 
-class _Asking:
+class Asked(Protocol):
+    """Where a model answers: a server (`Line`), or this process (`hf_local.InProcess`)."""
+
+    pictures: int | None
+
+    def bound(self, model: Served, tools: Sequence[Mapping[str, Any]], /) -> Any:
+        """Tools to ask with."""
+
+    def ask(self, bound: Any, messages: list[AnyMessage], /) -> AIMessage:
+        """One reply."""
+
+
+class Asking:
     """Questions to one model."""
 
-    def __init__(self, line: Line, model: Served) -> None:
+    def __init__(self, line: Asked, model: Served) -> None:
         self.refusals: list[str] = []
         self._line, self._model = line, model
 

@@ -1,24 +1,30 @@
 """The planner behind any OpenAI-compatible server, written for vLLM serving Qwen3-VL."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from langchain_core.messages import AIMessage, AnyMessage
-from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from agent.desk import StateDesk
 from agent.planners.base import Planner, Request
 from agent.planners.frames import family
-from agent.planners.vllm_chat import Line, Served
+from agent.planners.vllm_chat import Line, Served, dialogue
 from agent.planners.vllm_pictures import Encoder
 from agent.planners.vllm_probe import first_use
 from agent.planners.vllm_prompt import PROMPT, prompt_sha256
 from agent.planners.vllm_reply import read_reply
 from agent.planners.vllm_request import Edge, build
 from agent.planners.vllm_schema import Arguments, strict_tools
+from agent.planners.vllm_ways import run_of
 from agent.state import State
 from kenpin.config import Settings
+from kenpin.contracts.errors import Unavailable
 from kenpin.contracts.trace import PlannerInfo
 from tools.spec import Tool
+
+SHORT_S = 5.0
+"""Time that a server has to say whether it is still the same."""
 
 
 def asking_planner(settings: Settings, tools: Mapping[str, Tool]) -> Planner:
@@ -30,8 +36,33 @@ def asking_planner(settings: Settings, tools: Mapping[str, Tool]) -> Planner:
     way = first_use(settings)
     frame = way.kind if way.kind and settings.vllm_frame == "auto" else settings.vllm_frame
     most = min(settings.vllm_pictures, way.most or settings.vllm_pictures)
-    return vllm_planner(settings.model_copy(update={"vllm_frame": frame, "vllm_pictures": most}), tools,
-                        pictures_in_tools=way.in_tools)
+    planner = vllm_planner(settings.model_copy(update={"vllm_frame": frame, "vllm_pictures": most}), tools,
+                           pictures_in_tools=way.in_tools)
+    return replace(planner, still=_unchanged(settings))
+
+
+def _unchanged(settings: Settings) -> Callable[[], bool]:
+    """Whether a server still runs as it did: the same model, and where it says so, the same process.
+
+    One that came back may serve another model under the same name, whose boxes mean something else. One that does not
+    answer has not said that it changed; what follows from that is the turn's business.
+    """
+    line = Line(settings.model_copy(update={"vllm_timeout": min(settings.vllm_timeout, SHORT_S)}))
+
+    def seen() -> tuple[Served, str | None] | None:
+        try:
+            model = line.served()
+        except Unavailable:
+            return None
+        return model, run_of(line, model)
+
+    before = seen()
+
+    def still() -> bool:
+        now = seen()
+        return now is None or now == before
+
+    return still
 
 
 def vllm_planner(settings: Settings, tools: Mapping[str, Tool], lang: str = "auto", *,
@@ -67,8 +98,9 @@ def vllm_planner(settings: Settings, tools: Mapping[str, Tool], lang: str = "aut
 def _model(line: Line, model: Served, tools: list[dict[str, object]]) -> Runnable[list[AnyMessage], AIMessage]:
     bound = line.bound(model, tools)
 
-    def ask(messages: list[AnyMessage]) -> AIMessage:
-        return line.ask(bound, messages)
+    def ask(messages: list[AnyMessage], config: RunnableConfig) -> AIMessage:
+        key = config.get("configurable", {}).get("thread_id")
+        return line.ask(bound.bind(extra_headers=dialogue(str(key))) if key else bound, messages)
 
     return RunnableLambda(ask)
 

@@ -7,6 +7,7 @@ passes over adds none.
 import json
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -53,7 +54,11 @@ def ways(line: Line, model: Served, wanted: int) -> Ways:
         model: Which model.
         wanted: Pictures that a request may hold by the settings.
     """
-    count = _Counting(line, model)
+    return ways_by(_Served(line, model), wanted)
+
+
+def ways_by(count: "Counting", wanted: int) -> Ways:
+    """What a model takes, by the tokens of small chats."""
     plain = count.user([])
     seen = count.user([_picture()])
     if plain is None or (seen is None and not NO_PICTURES.search(count.refusal)):
@@ -67,24 +72,38 @@ def ways(line: Line, model: Served, wanted: int) -> Ways:
     return Ways(counted=True, most=count.most, in_tools=alike)
 
 
-class _Counting:
+class Counting(ABC):
     """Counts the tokens of small chats."""
 
-    def __init__(self, line: Line, model: Served) -> None:
+    def __init__(self) -> None:
         self.most: int | None = None
+        """Pictures a prompt may hold, once that was said."""
         self.refusal = ""
-        """What the server said when it last refused."""
-        self._line, self._model = line, model
+        """What was said when the last chat was refused."""
 
     def user(self, pictures: Sequence[dict[str, Any]]) -> int | None:
-        return self._count([{"role": "user", "content": [TEXT, *pictures]}])
+        """Tokens of a user message with these pictures; None if it was refused or nothing counts here."""
+        return self.count([{"role": "user", "content": [TEXT, *pictures]}])
 
     def tool(self, pictures: Sequence[dict[str, Any]]) -> int | None:
-        return self._count([{"role": "user", "content": "Look."},
-                            {"role": "assistant", "content": "", "tool_calls": [CALL]},
-                            {"role": "tool", "tool_call_id": CALL["id"], "content": [TEXT, *pictures]}])
+        """The same with the pictures in a tool message."""
+        return self.count([{"role": "user", "content": "Look."},
+                           {"role": "assistant", "content": "", "tool_calls": [CALL]},
+                           {"role": "tool", "tool_call_id": CALL["id"], "content": [TEXT, *pictures]}])
 
-    def _count(self, messages: list[dict[str, Any]]) -> int | None:
+    @abstractmethod
+    def count(self, messages: list[dict[str, Any]]) -> int | None:
+        """Tokens of a chat in the form of a request."""
+
+
+class _Served(Counting):
+    """Asks a server."""
+
+    def __init__(self, line: Line, model: Served) -> None:
+        super().__init__()
+        self._line, self._model = line, model
+
+    def count(self, messages: list[dict[str, Any]]) -> int | None:
         answer = self._line.raw("/tokenize", {"model": self._model.id, "messages": messages})
         if answer is None:
             return None

@@ -51,6 +51,18 @@ class PastTurn:
     results: list[dict[str, Any]] = field(default_factory=list)
     """Contents of the tool messages, with `tool` and `args`."""
     ending: dict[str, Any] | None = None
+    since: int = 0
+    """Number of the first step that this planner decided, in a turn that it took over; the others are another's."""
+
+    @property
+    def own(self) -> list[dict[str, Any]]:
+        """Results of the steps that this planner decided."""
+        return [result for result in self.results if result["step"] >= self.since]
+
+    @property
+    def found(self) -> list[dict[str, Any]]:
+        """Results that this planner found when it took the turn over; what they tell need not be done again."""
+        return [r for r in self.results if r["step"] < self.since and r.get("status") == "ok"]
 
 
 @dataclass(frozen=True)
@@ -168,6 +180,7 @@ def read_dialogue(messages: Sequence[BaseMessage]) -> Dialogue:
             tool, args = calls[message.tool_call_id]
             turns[-1].results.append({"tool": tool, "args": args, **json.loads(str(message.content))})
     past, current = turns[:-1], turns[-1]
+    current.since = int(setup.get("since") or 0)
     return Dialogue(situation=_situation(setup, past), turn=current, number=len(past))
 
 

@@ -1,8 +1,10 @@
 """The adapter that turns ask for, made sure of before each request."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from kenpin.adapters.book import read_book
 from kenpin.adapters.checking import CONFIG, WEIGHTS
 from kenpin.adapters.keeping import Kept, kept_folder, sha256_of, stamp
 from kenpin.adapters.server import AdapterServer
+from kenpin.adapters.turns import Turns
 from kenpin.config import Settings
 from kenpin.contracts.errors import BadInput, Unavailable
 from kenpin.contracts.ports import AuditLog
@@ -95,18 +98,25 @@ class AdapterInUse:
             self._audit().append(connection, actor="kenpin", action=RELOADED, subject=f"adapter:{kept.name}",
                                  sha256=kept.sha256)
 
-    def still_there(self, info: PlannerInfo) -> None:
-        """Make sure that the adapter of a planner was not unloaded since the planner was built.
+    @contextmanager
+    def running(self, info: PlannerInfo) -> Iterator[None]:
+        """While a turn runs, the adapter of its planner is not unloaded.
 
         Raises:
-            Unavailable: It was.
+            Unavailable: It was, since the planner was built.
         """
-        if info.adapter is None or self._settings.vllm_model is not None:
-            return
-        with self._database().read() as connection:
-            kept = read_book(connection).named(info.adapter)
-        if kept is None or kept.sha256 != info.adapter_sha256:
-            raise Unavailable(f"the adapter {info.adapter} was unloaded meanwhile; say it again")
+        with self.turns.using(info.adapter):
+            if info.adapter is not None and self._settings.vllm_model is None and info.backend == "vllm":
+                with self._database().read() as connection:
+                    kept = read_book(connection).named(info.adapter)
+                if kept is None or kept.sha256 != info.adapter_sha256:
+                    raise Unavailable(f"the adapter {info.adapter} was unloaded meanwhile; say it again")
+            yield
+
+    @cached_property
+    def turns(self) -> Turns:
+        """Which adapters running turns use."""
+        return Turns(self._settings.home / "adapters.lock")
 
     def _named(self, info: PlannerInfo) -> PlannerInfo:
         """A planner's name with the sha256 of an adapter that the server was started with, as far as it is known which

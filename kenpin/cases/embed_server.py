@@ -1,53 +1,90 @@
 """The embedder on a server: CLIP- or Qwen3-VL-Embedding-class models behind an OpenAI-compatible pooling endpoint."""
 
-import base64
-from collections.abc import Callable
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable, Mapping, Sequence
+from threading import RLock
+from typing import TypeVar
 
-import cv2
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from kenpin.contracts.errors import StoreError, Unavailable
+from kenpin.cases.embed_line import Line, Refused, Values
+from kenpin.cases.embed_ways import INSTRUCTION, Found, ask_pictures, ask_words, check, learn
+from kenpin.cases.prints import SAME_WEIGHTS, agreement
 from kenpin.contracts.view import RgbImage
 
-Answer = TypeVar("Answer")
+Input = TypeVar("Input")
 
-SENT_SIDE = 448
-"""Longest side of a picture as it is sent; the server must not fetch or shrink anything itself."""
-
-TRIES = 2
-"""Calls are without effect on the server, so a lost one is made once more."""
-
-INSTRUCTION = "Represent the image for retrieving similar defects."
+QUIET_S = 5.0
+"""After so long without an answer the server may be another one: a model takes longer than this to start."""
+PICTURES_A_REQUEST, TEXTS_A_REQUEST = 8, 32
 
 
 class ServerEmbedder:
     """Implements `Embedder` over `POST {url}/embeddings`, as vLLM's pooling server takes it.
 
-    A picture goes as a data URI in chat-style `messages`, words go as `input`. `instruction` is the text that stands
-    beside a picture, which some models are trained with. The server is asked at once how long its vectors are.
-
-    Raises:
-        Unavailable: The server does not answer, or not with vectors.
+    Nothing is asked before the first use. Then the server is asked what it takes (`embed_ways.learn`), and again after
+    each pause whether it still makes the same of a fixed picture and text; if not, `fingerprint` changes, by which the
+    store notices. What this class raises is `Unavailable`, one line.
     """
 
-    def __init__(self, url: str, model: str | None = None, *, key: str | None = None, timeout_s: float = 10.0,
-                 instruction: str = INSTRUCTION, baseline: float = 0.4) -> None:
-        self.baseline = baseline
-        self._url, self._instruction = url.rstrip("/"), instruction
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.Client(timeout=timeout_s, headers=headers)
-        self._model = model or "(first listed)"
-        try:
-            self._model = model or self._asked("GET", "models", None, read=_first_model)
-            self.picture_dim = len(self.picture(np.full((32, 32, 3), 128, dtype=np.uint8)))
-            self.words_dim = len(self.words("scratch"))
-        except Unavailable:
-            self.close()
-            raise
-        self.name = f"server:{self._model}"
+    baseline = None
+    """Not known beforehand: what unrelated pictures and words have in common is measured in the store."""
+    parallel = 4
+    """Cases that are worth describing at once; the server puts what waits into one batch."""
+
+    def __init__(self, url: str, model: str | None = None, *, key: str | None = None, timeout_s: float = 20.0,
+                 instruction: str = INSTRUCTION) -> None:
+        self._line = Line(url, model, key=key, timeout_s=timeout_s)
+        self._instruction = instruction
+        self._mutex = RLock()
+        self._known: Found | None = None
+        self._heard = 0.0
+
+    @property
+    def name(self) -> str:
+        """With the model's name, which the server is asked for where the settings name none."""
+        return f"server:{self._line.model}"
+
+    @property
+    def picture_dim(self) -> int:
+        """Numbers of a picture's vector."""
+        return self.found.picture_dim
+
+    @property
+    def words_dim(self) -> int:
+        """Numbers of a text's vector."""
+        return self.found.words_dim
+
+    @property
+    def fingerprint(self) -> str:
+        """What the server makes of a fixed picture and text (`prints.agreement`)."""
+        return self.found.fingerprint
+
+    @property
+    def prior(self) -> Mapping[str, float]:
+        """Cosines of inputs that have nothing in common, for a store with too few cases to measure them."""
+        pictures, words = self.found.prior
+        return {"region": pictures, "picture": pictures, "words": words}
+
+    @property
+    def found(self) -> Found:
+        """What was found out about the server."""
+        with self._mutex:
+            if self._known is None or time.monotonic() - self._heard > QUIET_S:
+                self._known = self._looked(self._known)
+                self._heard = time.monotonic()
+            return self._known
+
+    def _looked(self, known: Found | None) -> Found:
+        """The server as it is now: as it was, if it makes the same of the fixed inputs."""
+        if known is not None:
+            try:
+                if agreement(known.fingerprint, check(self._line, known.ways, self._instruction)) >= SAME_WEIGHTS:
+                    return known
+            except Refused:
+                pass
+        return learn(self._line, self._instruction)
 
     def picture(self, pixels: RgbImage) -> NDArray[np.float32]:
         """(D,) float32 unit vector of a picture or a cut-out, (H, W, 3) uint8 RGB. Never written to.
@@ -55,9 +92,7 @@ class ServerEmbedder:
         Raises:
             Unavailable: The server does not answer, or answers with something else than one vector.
         """
-        content = [{"type": "image_url", "image_url": {"url": _data_uri(pixels)}},
-                   {"type": "text", "text": self._instruction}]
-        return self._vector({"messages": [{"role": "user", "content": content}]})
+        return self.pictures([pixels])[0]
 
     def words(self, text: str) -> NDArray[np.float32]:
         """(D,) float32 unit vector of a text.
@@ -65,65 +100,33 @@ class ServerEmbedder:
         Raises:
             Unavailable: As `picture`.
         """
-        return self._vector({"input": text})
+        return self.texts([text])[0]
+
+    def pictures(self, many: Sequence[RgbImage]) -> Values:
+        """(N, D) as `picture`, with few requests."""
+        found = self.found
+        return self._all(many, PICTURES_A_REQUEST, found.picture_dim,
+                         lambda some: ask_pictures(self._line, found.ways, some, self._instruction))
+
+    def texts(self, many: Sequence[str]) -> Values:
+        """(N, D) as `words`, with few requests."""
+        found = self.found
+        return self._all(many, TEXTS_A_REQUEST, found.words_dim,
+                         lambda some: ask_words(self._line, found.ways, some, self._instruction))
+
+    def _all(self, many: Sequence[Input], most: int, wanted: int, ask: Callable[[Sequence[Input]], Values]) -> Values:
+        parts = []
+        for at in range(0, len(many), most):
+            vectors = ask(many[at:at + most])
+            if vectors.shape[1] != wanted:
+                with self._mutex:
+                    self._known = None
+                raise self._line.unavailable(f"answers with {vectors.shape[1]} numbers where it gave {wanted} before; "
+                                             "another model is served there now")
+            parts.append(vectors)
+        self._heard = time.monotonic()
+        return np.concatenate(parts)
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._client.close()
-
-    def _vector(self, what: dict[str, Any]) -> NDArray[np.float32]:
-        body = {"model": self._model, "encoding_format": "float", **what}
-        return self._asked("POST", "embeddings", body, read=_unit_vector)
-
-    def _asked(self, method: str, path: str, body: dict[str, Any] | None, *, read: Callable[[Any], Answer]) -> Answer:
-        """One call. Whatever is wrong with the server or its answer comes out as one line."""
-        try:
-            answer = self._sent(method, path, body)
-            answer.raise_for_status()
-            return read(answer.json())
-        except httpx.TimeoutException as exc:
-            raise self._unavailable("did not answer in time") from exc
-        except httpx.HTTPStatusError as exc:
-            said = " ".join(exc.response.text.split())[:160]
-            raise self._unavailable(f"answered {exc.response.status_code}: {said}") from exc
-        except httpx.HTTPError as exc:
-            raise self._unavailable("does not answer") from exc
-        except (ValueError, KeyError, IndexError, TypeError) as exc:
-            raise self._unavailable("did not answer with one vector; is an embedding model served there?") from exc
-
-    def _sent(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        for _ in range(TRIES - 1):
-            try:
-                answer = self._client.request(method, f"{self._url}/{path}", json=body)
-                if answer.status_code < 500:
-                    return answer
-            except httpx.TransportError:
-                continue
-        return self._client.request(method, f"{self._url}/{path}", json=body)
-
-    def _unavailable(self, what: str) -> Unavailable:
-        return Unavailable(f"embedding server {self._url} (model {self._model}) {what}")
-
-
-def _first_model(answer: Any) -> str:
-    return str(answer["data"][0]["id"])
-
-
-def _unit_vector(answer: Any) -> NDArray[np.float32]:
-    vector = np.asarray(answer["data"][0]["embedding"], dtype=np.float32)
-    length = float(np.linalg.norm(vector))
-    if vector.ndim != 1 or not np.isfinite(length) or length == 0.0:
-        raise ValueError("not a vector")
-    return np.asarray(vector / length, dtype=np.float32)
-
-
-def _data_uri(pixels: RgbImage) -> str:
-    height, width = pixels.shape[:2]
-    bgr = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGR)
-    if (scale := SENT_SIDE / max(height, width)) < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
-    written, data = cv2.imencode(".png", bgr)
-    if not written:
-        raise StoreError(f"a {width}x{height} picture could not be encoded")
-    return f"data:image/png;base64,{base64.b64encode(data.tobytes()).decode()}"
+        self._line.close()

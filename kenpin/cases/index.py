@@ -8,7 +8,20 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kenpin.cases.likeness import LOOKS, PARTS, WEIGHTS, Asked, Part, Vectors, alike, passes, stretched, stretched_all
+from kenpin.cases.baseline import chosen, measured
+from kenpin.cases.likeness import (
+    LOOKS,
+    PARTS,
+    WEIGHTS,
+    Asked,
+    Part,
+    Vectors,
+    alike,
+    baselines,
+    passes,
+    stretched,
+    stretched_all,
+)
 from kenpin.cases.packing import Rows, SparseRows, compact, dense, joined
 from kenpin.contracts.case import CaseHead, CaseQuery
 from kenpin.contracts.ports import Embedder
@@ -93,6 +106,8 @@ class CaseIndex(Generic[Body]):
     _gone: set[int] = field(default_factory=set)
     _fresh: dict[str, Kept[Body]] = field(default_factory=dict)
     _columns: dict[str, _Column] = field(default_factory=dict)
+    _baselines: Mapping[Part, float] | None = None
+    """As measured in the cases that are there now."""
 
     def put(self, head: CaseHead, body: Body, vectors: Mapping[Part, Rows]) -> None:
         """Take a case in, replacing one of the same id."""
@@ -102,6 +117,7 @@ class CaseIndex(Generic[Body]):
 
     def drop(self, case_id: str) -> None:
         """Forget a case; one that is not there is no error."""
+        self._baselines = None
         self._fresh.pop(case_id, None)
         if case_id in self._places:
             self._gone.add(self._places[case_id])
@@ -133,6 +149,15 @@ class CaseIndex(Generic[Body]):
         laid, fresh = self._laid_in_order(asked, query), self._fresh_in_order(asked, query)
         return heapq.merge(laid, fresh, key=lambda one: (-one[0], one[1].head.id))
 
+    def baselines(self) -> Mapping[Part, float]:
+        """Cosines that unrelated cases have: the embedder's own, or measured."""
+        if (known := baselines(self.embedder)) is not None:
+            return known
+        if self._baselines is None:
+            cases = [(kept.head, {part: dense(kept.rows[part]) for part in PARTS}) for kept in chosen(self.all())]
+            self._baselines = measured(cases, self.embedder.prior)  # type: ignore[attr-defined]
+        return self._baselines
+
     def _tidy(self) -> None:
         if len(self._fresh) > MOST_FRESH or len(self._gone) > max(MOST_FRESH, len(self._laid) // 4):
             self._lay_out()
@@ -141,21 +166,21 @@ class CaseIndex(Generic[Body]):
         passing = np.flatnonzero(self._passing(query))
         if not len(passing):
             return
-        scores = np.zeros(len(self._laid))
+        scores, base = np.zeros(len(self._laid)), self.baselines()
         given = asked.given()
         for part, wanted in given:
-            scores += WEIGHTS[part] * stretched_all(self._shelves[part].cosines(wanted), part, self.embedder)
+            scores += WEIGHTS[part] * stretched_all(self._shelves[part].cosines(wanted), base[part])
         scores = np.round(scores / (sum(WEIGHTS[part] for part, _ in given) or 1.0), 4)[passing]
         for chosen in np.argsort(-scores, kind="stable"):
             yield float(scores[chosen]), self._laid[int(passing[chosen])]
 
     def _fresh_in_order(self, asked: Asked, query: CaseQuery) -> list[tuple[float, Kept[Body]]]:
         given = asked.given()
-        total = sum(WEIGHTS[part] for part, _ in given) or 1.0
+        total, base = sum(WEIGHTS[part] for part, _ in given) or 1.0, self.baselines()
         scored = []
         for kept in self._fresh.values():
             if passes(kept.head, query):
-                score = sum(WEIGHTS[part] * stretched(alike(dense(kept.rows[part]), wanted), part, self.embedder)
+                score = sum(WEIGHTS[part] * stretched(alike(dense(kept.rows[part]), wanted), base[part])
                             for part, wanted in given)
                 scored.append((round(score / total, 4), kept))
         return sorted(scored, key=lambda one: (-one[0], one[1].head.id))

@@ -1,6 +1,6 @@
 """How alike a case is to what is asked: one rule for every store, so that all of them rank the same way."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,19 +80,29 @@ def case_texts(case: Case) -> tuple[str, ...]:
 
 def describe_case(embedder: Embedder, case: Case, pixels: RgbImage) -> dict[Part, Vectors]:
     """All vectors of a case; `pixels` is the whole picture."""
-    return {
-        "region": np.stack([embedder.picture(cut) for cut in cut_outs(pixels, case.box)]),
-        "picture": embedder.picture(pixels)[None],
-        "words": np.stack([embedder.words(text) for text in case_texts(case)]),
-    }
+    looks = _looks(embedder, [*cut_outs(pixels, case.box), pixels])
+    return {"region": looks[:-1], "picture": looks[-1:], "words": _said(embedder, case_texts(case))}
 
 
 def describe_query(embedder: Embedder, query: CaseQuery, *, region: RgbImage | None, picture: RgbImage | None) -> Asked:
     """The query as vectors."""
     crops = () if region is None else (region, without_surroundings(region))
-    return Asked(region=np.stack([embedder.picture(crop) for crop in crops]) if crops else None,
-                 picture=None if picture is None else embedder.picture(picture)[None],
-                 words=embedder.words(query.words)[None] if query.words and query.words.strip() else None)
+    looks = _looks(embedder, [*crops, *([] if picture is None else [picture])]) if crops or picture is not None else None
+    return Asked(region=looks[:len(crops)] if looks is not None and crops else None,
+                 picture=looks[len(crops):] if looks is not None and picture is not None else None,
+                 words=_said(embedder, [query.words]) if query.words and query.words.strip() else None)
+
+
+def _looks(embedder: Embedder, pictures: Sequence[RgbImage]) -> Vectors:
+    """(N, D) of pictures; at once where the embedder can."""
+    many: Callable[[Sequence[RgbImage]], Vectors] | None = getattr(embedder, "pictures", None)
+    return many(pictures) if many else np.stack([embedder.picture(pixels) for pixels in pictures])
+
+
+def _said(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """(N, D) of texts; at once where the embedder can."""
+    many: Callable[[Sequence[str]], Vectors] | None = getattr(embedder, "texts", None)
+    return many(texts) if many else np.stack([embedder.words(text) for text in texts])
 
 
 def passes(case: Case | CaseHead, query: CaseQuery) -> bool:
@@ -116,11 +126,12 @@ def ranked(candidates: Iterable[tuple[Case, dict[Part, Vectors]]], asked: Asked,
     """
     given = asked.given()
     total = sum(WEIGHTS[part] for part, _ in given)
+    base = baselines(embedder) or getattr(embedder, "prior", {})
     scored = []
     for case, vectors in candidates:
         if not passes(case, query):
             continue
-        score = sum(WEIGHTS[part] * stretched(alike(vectors[part], wanted), part, embedder) for part, wanted in given)
+        score = sum(WEIGHTS[part] * stretched(alike(vectors[part], wanted), base[part]) for part, wanted in given)
         scored.append((round(score / total, 4) if given else 0.0, case, vectors))
     scored.sort(key=lambda one: (-one[0], one[1].id))
     return folded(scored, asked, query.k, embedder)
@@ -169,15 +180,20 @@ def alike(vectors: Vectors, wanted: Vectors) -> float:
     return float((wanted @ vectors.T).max(axis=1).mean())
 
 
-def stretched(cosine: float, part: Part, embedder: Embedder) -> float:
-    """Cosine over the baseline of the embedder; negative below it."""
-    baseline = float(getattr(embedder, "baseline", 0.0)) if part != "words" else 0.0
+def baselines(embedder: Embedder) -> Mapping[Part, float] | None:
+    """Cosines that unrelated cases have, as the embedder knows them; None if they are to be measured in the store."""
+    if (baseline := getattr(embedder, "baseline", 0.0)) is None:
+        return None
+    return {"region": float(baseline), "picture": float(baseline), "words": 0.0}
+
+
+def stretched(cosine: float, baseline: float) -> float:
+    """Cosine over the baseline; negative below it."""
     over = cosine - baseline
     return over / (1.0 - baseline) if over > 0 else over
 
 
-def stretched_all(cosines: NDArray[np.float32], part: Part, embedder: Embedder) -> NDArray[np.float64]:
+def stretched_all(cosines: NDArray[np.float32], baseline: float) -> NDArray[np.float64]:
     """(N,) as `stretched`, of many at once."""
-    baseline = float(getattr(embedder, "baseline", 0.0)) if part != "words" else 0.0
     over = cosines.astype(np.float64) - baseline
     return np.where(over > 0, over / (1.0 - baseline), over)

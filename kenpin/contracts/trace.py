@@ -121,6 +121,20 @@ class Ending(_Record):
     args: dict[str, Any]
 
 
+class Fallback(_Record):
+    """The planner that was asked for could not go on, and the one that is configured to stand in took over the turn.
+
+    Steps from `at_step` on and the answer are by the turn's planner, those before by `instead_of`.
+    """
+
+    instead_of: PlannerInfo
+    """The planner that was asked for, as far as it is known: a server that never answered has not named its model."""
+    because: str
+    """Why it could not go on, in one line."""
+    at_step: int
+    """The first step that the other planner decided; one more than the last step if it made none."""
+
+
 class Turn(_Record):
     """What the user said, the steps that followed, and the answer.
 
@@ -146,7 +160,9 @@ class Turn(_Record):
     tools: dict[str, str] = Field(default_factory=dict)
     """Versions of tools that differ from the trace's own: Kenpin was updated during the conversation."""
     planner: PlannerInfo | None = None
-    """The planner of this turn, if it is another than the trace's."""
+    """The planner of this turn, if it is another than the trace's; after a fallback, the one that took over."""
+    fallback: Fallback | None = None
+    """Says that another planner than the one that was asked for answered this turn."""
     seals: tuple[str, ...] = ()
     """`step_sha256` of each step, taken when the turn ended."""
 
@@ -217,6 +233,24 @@ def proposal(trace: Trace) -> Answer | None:
     """The answer that the proposed verdict stands in: the last one that has a verdict."""
     judged = [turn.answer for turn in trace.turns if turn.answer and turn.answer.verdict is not None]
     return judged[-1] if judged else None
+
+
+def planner_of(trace: Trace, turn: Turn) -> PlannerInfo:
+    """The planner that answered a turn, or that has it in hand."""
+    return turn.planner or trace.planner
+
+
+def maker(trace: Trace, turn: Turn, step: int) -> PlannerInfo:
+    """The planner that decided a step of a turn, by the step's number."""
+    if turn.fallback and step < turn.fallback.at_step:
+        return turn.fallback.instead_of
+    return planner_of(trace, turn)
+
+
+def proposer(trace: Trace) -> PlannerInfo:
+    """The planner of the turn that the proposed verdict stands in; the trace's own if nothing was judged."""
+    judged = [turn for turn in trace.turns if turn.answer and turn.answer.verdict is not None]
+    return planner_of(trace, judged[-1]) if judged else trace.planner
 
 
 def finished(trace: Trace) -> bool:

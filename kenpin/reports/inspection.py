@@ -23,7 +23,7 @@ from kenpin.reports.blocks import (
 )
 from kenpin.reports.facts import ReportFacts, cited_cases
 from kenpin.reports.reviewing import findings_table, history, legend, signatures
-from kenpin.reports.steps import measures_table, turns
+from kenpin.reports.steps import measures_table, taken_over, turns
 from kenpin.reports.words import Lang, Words
 
 
@@ -69,6 +69,9 @@ def verdict(facts: ReportFacts, t: Words) -> list[Block]:
             (t("verdict.stands"), t.verdict_line(d.verdict)), (t("verdict.proposed"), t.verdict_line(d.proposed)),
         )),
     ]
+    for turn in facts.trace.turns:
+        if answer and turn.answer is answer:
+            blocks += taken_over(facts, turn, t)
     if d.disagrees:
         blocks.append(Text(text=t("disagrees"), tone="uncertain"))
     said = [(t("rule"), answer.rule if answer else None), (t("changed_why"), d.why), (t("cause"), d.cause),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kenpin.contracts.review import State
+from kenpin.contracts.trace import proposer
 from kenpin.contracts.verdict import Verdict
 from kenpin.reports.blocks import Block, Break, Document, Heading, Line, Pairs, Table, Text, cell
 from kenpin.reports.facts import LotFacts, ReportFacts
@@ -119,7 +120,7 @@ def _section(facts: ReportFacts, t: Words) -> list[Block]:
     """One inspection in short: where it stands, picture, findings, measures, steps, signatures, hashes."""
     named = [(t(key), cell(value)) for key, value in (
         ("product", facts.trace.product), ("part", facts.trace.part), ("asker", facts.asker),
-        ("planner", facts.trace.planner.backend), ("model", facts.trace.planner.model)) if value]
+        ("planner", proposer(facts.trace).backend), ("model", proposer(facts.trace).model)) if value]
     return [
         Heading(text=facts.trace.id),
         stamp(facts, t),

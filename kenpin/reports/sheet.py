@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-from kenpin.contracts.trace import proposal
+from kenpin.contracts.trace import proposal, proposer
 from kenpin.reports.facts import ReportFacts
 from kenpin.reports.words import Words
 
@@ -44,7 +44,7 @@ def _row(facts: ReportFacts) -> Iterable[str]:
     real = [f for f in d.findings if f.real]
     yield from (trace.id, trace.created.astimezone(facts.at.tzinfo).isoformat(timespec="seconds"))
     yield from (trace.product or "", trace.lot or "", trace.part or "", facts.asker or "")
-    yield from (trace.planner.backend, trace.planner.model, d.proposed or "", d.verdict or "")
+    yield from (proposer(trace).backend, proposer(trace).model, d.proposed or "", d.verdict or "")
     yield from ((answer.rule if answer else None) or "", facts.state.value)
     yield str(len(real))
     yield str(len(d.findings) - len(real))

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.reasons import explain, told
-from kenpin.contracts.trace import Measure, Step, Turn, proposal
+from agent.reasons import explain, told, took_over
+from kenpin.contracts.trace import Measure, Step, Turn, planner_of, proposal
 from kenpin.reports.blocks import Block, Cell, Figure, Heading, Items, Line, Table, Text, Thumb, cell
 from kenpin.reports.facts import ReportFacts
 from kenpin.reports.words import Words
@@ -73,6 +73,7 @@ def _turn(facts: ReportFacts, i: int, turn: Turn, t: Words, short: bool) -> list
     blocks: list[Block] = [
         Heading(text=t("asked", n=i + 1) + (f" · {by}" if by else ""), level=3),
         Text(text=turn.say, quoted=True),
+        *taken_over(facts, turn, t),
     ]
     if turn.answer:
         a = turn.answer
@@ -95,6 +96,14 @@ def _turn(facts: ReportFacts, i: int, turn: Turn, t: Words, short: bool) -> list
     if turn.steps:
         blocks.append(_short_steps(turn.steps, t) if short else _full_steps(turn.steps, facts, t))
     return blocks
+
+
+def taken_over(facts: ReportFacts, turn: Turn, t: Words) -> list[Block]:
+    """That another planner than the one that was asked for answered a turn, and why; nothing for other turns."""
+    if not turn.fallback:
+        return []
+    words = took_over(turn.fallback, planner_of(facts.trace, turn), t.lang, ended=turn.answer is not None)
+    return [Text(text=words, tone="uncertain"), Text(text=turn.fallback.because, tone="dim")]
 
 
 def _full_steps(steps: Sequence[Step], facts: ReportFacts, t: Words) -> Table:

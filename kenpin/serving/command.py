@@ -40,6 +40,8 @@ class Plan:
     name: str | None = None
     """What the server calls the model."""
     cards: int = 1
+    visible: tuple[int, ...] | None = None
+    """Which of them, as `nvidia-smi` counts; None for those that the server sees by itself."""
     adapters: tuple[Adapter, ...] = ()
     """LoRA adapters."""
     room: Room | None = None
@@ -104,6 +106,11 @@ def variables(plan: Plan, key: str | None = None) -> dict[str, str]:
     if plan.home.device == "cpu":
         given |= {"PYTHONPATH": str(CPU_PATH), "VLLM_CPU_KVCACHE_SPACE": str(plan.cache_gib),
                   "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(plan.threads)}  # fmt: skip
+    else:
+        # So that a card's number is the one that nvidia-smi shows, and not its place by speed.
+        given |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    if plan.visible:
+        given |= {"CUDA_VISIBLE_DEVICES": ",".join(map(str, plan.visible))}
     if plan.room:
         path = [given.get("PYTHONPATH") or os.environ.get("PYTHONPATH", ""), str(GUARD_PATH)]
         given |= {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", "KENPIN_GUARD_FOLDER": str(plan.room.folder),

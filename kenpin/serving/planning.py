@@ -10,12 +10,13 @@ from kenpin.contracts.errors import BadInput, Unavailable
 from kenpin.launch import is_loopback
 from kenpin.serving import machine
 from kenpin.serving.adapters import Adapter, Room, read_adapter
+from kenpin.serving.cards import Card, found, free_of_one_kind
 from kenpin.serving.command import CONTEXT, Plan
 
+OF_CARDS = 0.9
+"""Of a card's memory that weights may take at most: beside them vLLM needs room for pictures and for what is said."""
 ROOM, RANK = 4, 64
 """Adapters, and their rank, that a server keeps room for if it loads them while it runs."""
-CACHE_GIB = (1, 16)
-"""Least and most of a CPU's memory for attention keys and values; an eighth of it in between."""
 
 
 def made(settings: Settings, model: str, *, name: str | None = None, host: str = "127.0.0.1", port: int = 8000,
@@ -40,9 +41,9 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
         room: For how many of them.
         rank: Largest rank of those.
     Raises:
-        BadInput: An adapter cannot be served (`read_adapter`), or the host is open to others, with a proxy too if
-            adapters are loaded while it runs, which moreover takes a key.
-        Unavailable: There is no vLLM, no such model, or not the device that was asked for.
+        BadInput: An adapter cannot be served (`read_adapter`), the host is open to others (with a proxy too if adapters
+            are loaded while it runs, which moreover takes a key), or the model takes no pictures.
+        Unavailable: There is no vLLM, no such model, not the device that was asked for, or too little memory.
     """
     if not is_loopback(host) and not behind_proxy:
         raise BadInput(f"{host} can be reached by others, and vLLM's key leaves /tokenize, /metrics and /invocations "
@@ -53,14 +54,19 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
     limit = known.context or CONTEXT
     if context and known.context and context > known.context:
         raise BadInput(f"--context {context}: the model was made for {known.context} tokens")
-    small, large = CACHE_GIB
+    if not known.sees:
+        raise BadInput(f"{model} takes no pictures (its config.json names no part that sees); serve a vision-language "
+                       "model, such as one of the Qwen3-VL family")
+    used = _cards(home, device, cards, known.heads)
+    cache = machine.cache_gib()
+    _check_memory(model, known.weights_gib, used, cache)
     return Plan(
         model=str(Path(model).expanduser().resolve()) if Path(model).expanduser().is_dir() else model,
         home=home, parser=parser or machine.parser_for(model, known.kind), pictures=settings.vllm_pictures,
         long_side=settings.vllm_long_side, context=context or min(limit, CONTEXT), host=host, port=port, name=name,
-        cards=_cards(home, device, cards, known.heads), adapters=_adapters(model, adapters),
+        cards=max(len(used), 1), visible=_visible(used), adapters=_adapters(model, adapters),
         room=Room(adapters=room, rank=rank, folder=kept_folder(settings)) if while_running else None,
-        cache_gib=min(max(int(machine.memory_gib() / 8), small), large), threads=machine.threads(),
+        cache_gib=cache, threads=machine.threads(),
     )  # fmt: skip
 
 
@@ -83,26 +89,51 @@ def _adapters(model: str, given: Sequence[str]) -> tuple[Adapter, ...]:
     return tuple(read_adapter(text, base) for text in given)
 
 
-def _cards(home: machine.Home, device: str, wanted: int | None, heads: int | None) -> int:
-    """Cards to serve on; 1 on a CPU.
+def _cards(home: machine.Home, device: str, wanted: int | None, heads: int | None) -> tuple[Card, ...]:
+    """Cards to serve on; none on a CPU.
 
     Raises:
-        Unavailable: The device or that many cards are not there.
+        Unavailable: The device or that many cards are not there, or something else has their memory.
         BadInput: The cards cannot share the model.
     """
     if home.device == "cpu":
         if device == "gpu" or (wanted or 1) > 1:
             raise Unavailable(f"{home.python} has vLLM for the CPU; install vLLM for cards elsewhere and name its "
                               "Python with KENPIN_VLLM_PYTHON")
-        return 1
+        return ()
     if device == "cpu":
         raise Unavailable(f"{home.python} has vLLM for cards; run make vllm for the one for the CPU")
-    there = machine.cards()
-    if there < (wanted or 1):
-        raise Unavailable(f"{wanted or 1} card(s) wanted and {there} found by nvidia-smi; check the driver and "
+    there = found()
+    if len(there) < (wanted or 1):
+        raise Unavailable(f"{wanted or 1} card(s) wanted and {len(there)} found by nvidia-smi; check the driver and "
                           "CUDA_VISIBLE_DEVICES")
     if wanted and heads and heads % wanted:
         raise BadInput(f"--cards {wanted}: the model has {heads} attention heads, which {wanted} cards cannot share "
                        "evenly")
-    return wanted or machine.shared_by(there, heads)
+    alike = free_of_one_kind(there)
+    if len(alike) < (wanted or 1):
+        raise Unavailable(f"{wanted or 1} card(s) wanted, free and of one kind, and {len(alike)} found among "
+                          f"{', '.join(map(str, there))}; end what uses them, or serve on fewer with --cards")
+    return alike[: wanted or machine.shared_by(len(alike), heads)]
 
+
+def _visible(used: Sequence[Card]) -> tuple[int, ...] | None:
+    """The numbers of the cards to use, if not all that the server would see."""
+    numbers = tuple(card.index for card in used if card.index is not None)
+    return numbers if len(numbers) == len(used) and tuple(used) != found() else None
+
+
+def _check_memory(model: str, weights: float, used: Sequence[Card], cache: int) -> None:
+    """What certainly does not fit is said before a minute has passed.
+
+    Raises:
+        Unavailable: The weights leave no room.
+    """
+    sizes = [card.total_gib for card in used if card.total_gib is not None and not card.sliced]
+    if used:
+        if len(sizes) == len(used) and weights > OF_CARDS * sum(sizes):
+            raise Unavailable(f"{model}: its weights are {weights:.0f} GiB, and the {len(used)} card(s) to serve it on "
+                              f"have {sum(sizes):.0f}; take more cards, a quantized version (FP8), or a smaller model")
+    elif (free := machine.free_memory_gib()) < weights + cache:
+        raise Unavailable(f"{model}: its weights ({weights:.1f} GiB) and {cache} GiB for what is said do not fit into "
+                          f"the {free:.1f} GiB of memory that are free; VLLM_CPU_KVCACHE_SPACE=1 takes less")

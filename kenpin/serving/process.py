@@ -1,8 +1,11 @@
 """A server as a process: started with a log, waited for, and ended with everything that it started."""
 
+import ctypes
+import fcntl
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +23,8 @@ PATIENCE = 30.0
 LAST_LINES = 12
 MOST_SHOWN = 300
 HEALTHY = 200
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @dataclass
@@ -45,8 +50,8 @@ class Server:
         until = time.monotonic() + seconds
         while not stopped():
             if (code := self.process.poll()) is not None:
-                raise Unavailable(f"the server ended before it was ready (exit {code}); its log {self.log} ends with: "
-                                  f"{last_lines(self.log)}")
+                raise Unavailable(f"the server ended before it was ready ({ending(code)}); its log {self.log} ends "
+                                  f"with: {last_lines(self.log)}")
             if self.healthy():
                 return True
             if time.monotonic() > until:
@@ -81,6 +86,13 @@ class Server:
             os.killpg(self.process.pid, number)
 
 
+def ending(code: int | None) -> str:
+    """How a process ended, by its exit status."""
+    if code == -signal.SIGKILL:
+        return f"exit {code}: killed, most likely by the system for want of memory"
+    return f"exit {code}"
+
+
 def group_lives(group: int) -> bool:
     """Whether a process of this group is left."""
     try:
@@ -101,10 +113,42 @@ def start(words: Sequence[str], given: Mapping[str, str], *, log: Path, url: str
         with _opened(log) as out:
             # The words are ours, the settings' and the command line's; no shell reads them.
             process = subprocess.Popen(list(words), stdin=subprocess.DEVNULL, stdout=out,  # noqa: S603
-                                       stderr=subprocess.STDOUT, env={**os.environ, **given}, start_new_session=True)
+                                       stderr=subprocess.STDOUT, env={**os.environ, **given}, start_new_session=True,
+                                       preexec_fn=_ends_with_us)  # noqa: PLW1509 - there are no threads yet
     except OSError as exc:
         raise Unavailable(f"the server cannot be started: {exc.filename or words[0]}: {exc.strerror}") from None
     return Server(process=process, log=log, url=url)
+
+
+def _ends_with_us() -> None:
+    """In the new process: be asked to end when the one that started it is gone, even killed (Linux)."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def own_log(folder: Path, name: str, port: int) -> tuple[Path, IO[bytes]]:
+    """The log of a server, and what keeps others off it until it is closed: two servers over one data folder have two.
+
+    Args:
+        folder: The data folder.
+        name: `vllm` for `vllm.log`; `vllm-PORT.log` if another server is writing that.
+        port: Port of the server.
+    Raises:
+        Unavailable: Neither can be written.
+    """
+    for log in (folder / f"{name}.log", folder / f"{name}-{port}.log"):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held = os.fdopen(os.open(log, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "rb")
+        except OSError as exc:
+            raise Unavailable(f"{log} cannot be written: {exc.strerror}") from None
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.close()
+            continue
+        return log, held
+    raise Unavailable(f"{log} is written by another server already; stop that, or choose another --port")
 
 
 def _opened(log: Path) -> IO[bytes]:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from kenpin.contracts.errors import Locked, StoreError
 from kenpin.contracts.ports import Sealer
 from kenpin.contracts.review import LOCKED, QueueRow, State
-from kenpin.contracts.trace import Trace, finished, proposal, speakers, trace_bytes
+from kenpin.contracts.trace import Trace, finished, proposal, proposer, speakers, trace_bytes
 from kenpin.database.engine import Database
 from kenpin.database.rows import priority, queue_row, utc
 from kenpin.database.tables import NAME, inspections, traces
@@ -128,8 +128,8 @@ def _summary(trace: Trace, sha256: str) -> dict[str, Any]:
         "lot": _plain(trace.lot),
         "part": _plain(trace.part),
         "picture": trace.images[0].sha256 if trace.images else None,
-        "planner": trace.planner.backend[:40],
-        "model": _plain(trace.planner.model),
+        "planner": proposer(trace).backend[:40],
+        "model": _plain(proposer(trace).model),
         "proposed": proposed.verdict if proposed else None,
         "rule": _plain(proposed.rule) if proposed else None,
         "findings": len(proposed.findings) if proposed else None,

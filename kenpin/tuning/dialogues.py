@@ -137,11 +137,11 @@ def by_eye(teacher: Teacher, rng: Generator, lang: str, seed: int) -> list[Messa
 class Writer:
     """Writes conversations as lines and their pictures as files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, name: str = "dialogues") -> None:
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
         self._folder = folder
         (folder / "tools.json").write_text(json.dumps(TOOLS, ensure_ascii=False), encoding="utf-8")
-        self._lines = (folder / "dialogues.jsonl").open("w", encoding="utf-8")
+        self._lines = (folder / f"{name}.jsonl").open("w", encoding="utf-8")
 
     def write(self, source: str, lang: str, messages: list[Message], **more: Any) -> None:
         """One conversation; pictures in it that are data URIs become files."""

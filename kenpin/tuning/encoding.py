@@ -49,7 +49,8 @@ class Encoder:
         return str(self.processor.apply_chat_template(list(messages), tools=self._tools, tokenize=False,
                                                       add_generation_prompt=ask))
 
-    def example(self, messages: Sequence[dict[str, Any]], *, ask: bool = False) -> Example:
+    def example(self, messages: Sequence[dict[str, Any]], *, ask: bool = False, longest: int | None = LONGEST,
+                ) -> Example:
         """One conversation in tokens, each picture's mark as many as it has patches of 32x32 pixels."""
         found = [part for message in messages if isinstance(message["content"], list)
                  for part in message["content"] if part["type"] == "image"]
@@ -58,8 +59,8 @@ class Encoder:
         for token in self.tokenizer(self.text(messages, ask=ask), add_special_tokens=False).input_ids:
             ids += [token] * next(counts) if token == self.pad else [token]
         said = self._said(ids)
-        if not ask and len(ids) > LONGEST:
-            last = max((i for i in range(LONGEST) if ids[i] == self._end and said[i]), default=-1)
+        if not ask and longest is not None and len(ids) > longest:
+            last = max((i for i in range(longest) if ids[i] == self._end and said[i]), default=-1)
             ids, said = ids[:last + 1], said[:last + 1]
         shown = sum(ids[i] == self.pad and ids[i - 1] != self.pad for i in range(len(ids)))
         return Example(ids, said, found[:shown])
@@ -106,6 +107,11 @@ def read_dialogues(data: Path) -> list[dict[str, Any]]:
     """The lines of `dialogues.jsonl`; one that is being written is left out."""
     lines = (data / "dialogues.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def texts_of(dialogues: Sequence[dict[str, Any]]) -> list[str]:

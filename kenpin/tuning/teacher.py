@@ -6,7 +6,7 @@ without checkpoints, so that a thousand conversations take minutes.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -88,6 +88,14 @@ def remembered(tool: Tool, known: dict[str, Report]) -> Tool:
     return replace(tool, run=run)
 
 
+@dataclass(frozen=True)
+class Open:
+    """An inspection that stands open: its state, and the messages so far."""
+
+    state: State
+    messages: list[Message]
+
+
 @dataclass
 class Teacher:
     """The embedded planner over real tools, with a memory for what they found."""
@@ -120,8 +128,45 @@ class Teacher:
         if ask is not None:
             state["messages"] = [*state["messages"], HumanMessage(content=ask)]
             state["say"] = ask
-        request = build(state, self._recorder.desk(state), self._edge)
-        return [plain(message) for message in request.messages]
+        return self._plain(state)
+
+    def begun(self, material: Material, says: Sequence[str], *, such_as: str) -> Open:
+        """Run turns, and keep the inspection open for what could be said next.
+
+        Args:
+            material: What the inspection starts from.
+            says: What is said, a turn each.
+            such_as: What could be said next: the first words choose the language of the system message.
+        """
+        state = self._open(material)
+        for say in says:
+            self._turn(state, say)
+        going = cast("State", dict(state))
+        self._said(going, such_as)
+        return Open(state, self._plain(going)[:-1])
+
+    def drilled(self, begun: Open, say: str, preliminary: Collection[str]) -> list[Message]:
+        """What is said in an open inspection, and the planner's calls as far as the first that is no preliminary.
+
+        Returns:
+            The messages after those of the inspection; what a preliminary call brought is among them.
+        Raises:
+            BadInput: A message of the inspection would no longer be sent as it was.
+        """
+        state = cast("State", dict(begun.state))
+        self._said(state, say)
+        while (call := self._asked(state))["name"] in preliminary and not self._recorder.limit(state):
+            self._take(state, call)
+        self._noted(state, call)
+        messages = self._plain(state)
+        before = len(begun.messages)
+        if messages[:before] != begun.messages:
+            raise BadInput("the messages of the inspection changed; expected them as they were sent")
+        last = max(i for i, message in enumerate(messages) if message["role"] == "assistant")
+        return messages[before:last + 1]
+
+    def _plain(self, state: State) -> list[Message]:
+        return [plain(message) for message in build(state, self._recorder.desk(state), self._edge).messages]
 
     def _open(self, material: Material) -> State:
         setup, views = opening(material, "20200101T000000-00000000", pictures=self.pictures,
@@ -161,16 +206,20 @@ class Teacher:
         if any(step["status"] != "ok" for step in state["steps"]) or not state["ending"]:
             raise BadInput("the calls cannot be carried out; expected steps that succeed, and an answer")
         self._end(state)
-        return [plain(message) for message in build(state, self._recorder.desk(state), self._edge).messages]
+        return self._plain(state)
 
     def _next(self, state: State) -> None:
         """Ask the planner, and do what it says."""
+        self._take(state, self._asked(state))
+
+    def _asked(self, state: State) -> ToolCall:
+        """What the planner calls next."""
         message = self._planner.model.invoke(self._planner.request(state, self._recorder.desk(state)).messages)
         [call] = message.tool_calls
-        self._take(state, call)
+        return call
 
-    def _take(self, state: State, call: ToolCall) -> None:
-        """Carry out a call, and keep it in the form in which a model would have made it."""
+    def _noted(self, state: State, call: ToolCall) -> Call:
+        """Keep a call in the form in which a model would have made it."""
         desk = self._recorder.desk(state)
         number = sum(len(m.tool_calls) for m in state["messages"] if isinstance(m, AIMessage))
         call = ToolCall(name=call["name"], args=call["args"], id=f"call{number:05d}", type="tool_call")
@@ -178,7 +227,11 @@ class Teacher:
         said = strict_args(call["name"], self._arguments.write(call["name"], call["args"], place))
         reply = AIMessage(content="", tool_calls=[call], additional_kwargs={"kenpin": {"said": {call["id"]: said}}})
         state["messages"], state["planned"] = [*state["messages"], reply], state["planned"] + 1
-        asked = Call(tool=call["name"], args=dict(call["args"]), id=call["id"] or "")
+        return Call(tool=call["name"], args=dict(call["args"]), id=call["id"] or "")
+
+    def _take(self, state: State, call: ToolCall) -> None:
+        """Keep a call, and carry it out."""
+        asked = self._noted(state, call)
         if asked.tool in self._recorder.endings and (ending := self._recorder.ending(asked, state)):
             state["ending"] = ending
             return

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 
@@ -194,13 +194,21 @@ def train(run: Run, say: Any = print) -> None:
         if steps % 50 == 0:
             say(f"step {steps}, {run.share:.0%}, {seen} conversations, loss {smooth.item():.3f}")
         if time.monotonic() - saved > 60 * run.save_minutes:
-            _save(run, model, optimizer, steps)
+            save(run, model, optimizer, steps)
             saved = time.monotonic()
-    _save(run, model, optimizer, steps)
+    save(run, model, optimizer, steps)
     say(f"done: {steps} steps, {seen} conversations, loss {smooth.item():.3f}")
 
 
-def _save(run: Run, model: Any, optimizer: Any, steps: int) -> None:
+class Timed(Protocol):
+    """A run that is written: where to, and for how long it went on."""
+
+    out: Path
+    began: float
+    done: float
+
+
+def save(run: Timed, model: Any, optimizer: Any, steps: int) -> None:
     """Write the model as it is served, and what goes on from it."""
     import torch
 

@@ -19,6 +19,8 @@ import yaml
 from kenpin.config import Settings
 from kenpin.contracts.errors import BadInput, Unavailable
 from kenpin.serving import machine, planning
+from kenpin.serving.cards import Card
+from kenpin.serving.cards import found as found_cards
 from kenpin.serving.command import command, shown, variables
 from kenpin.serving.machine import Home
 from kenpin.serving.process import last_lines, start
@@ -37,10 +39,12 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def plan(monkeypatch: pytest.MonkeyPatch, model: Path | str, home: Home, found: int = 0, **more: Any) -> Any:
+def plan(monkeypatch: pytest.MonkeyPatch, model: Path | str, home: Home, found: int = 0, key: str | None = None,
+         **more: Any) -> Any:
     monkeypatch.setattr(machine, "find_home", lambda chosen: home)
-    monkeypatch.setattr(machine, "cards", lambda: found)
-    return planning.made(Settings(home=Path("/data")), str(model), **more)
+    there = tuple(Card(index=n, name="NVIDIA H100 80GB HBM3", total_gib=79.6) for n in range(found))
+    monkeypatch.setattr(planning, "found", lambda: there)
+    return planning.made(Settings(home=Path("/data"), vllm_key=key), str(model), **more)
 
 
 def value(words: list[str], flag: str) -> str:
@@ -121,9 +125,7 @@ def test_an_adapter_that_would_be_left_out_is_an_error(monkeypatch: pytest.Monke
 
 
 def running(monkeypatch: pytest.MonkeyPatch, model: Path, home: Home, key: str | None = "secret", **more: Any) -> Any:
-    monkeypatch.setattr(machine, "find_home", lambda chosen: home)
-    monkeypatch.setattr(machine, "cards", lambda: 1)
-    return planning.made(Settings(home=Path("/data"), vllm_key=key), str(model), while_running=True, **more)
+    return plan(monkeypatch, model, home, 1, key, while_running=True, **more)
 
 
 def test_adapters_while_it_runs_come_with_room_a_key_and_a_guard(
@@ -183,8 +185,8 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
 
 
 def test_cards_and_threads_are_those_that_the_environment_allows() -> None:
-    assert machine.cards({"CUDA_VISIBLE_DEVICES": "0,3"}) == 2
-    assert machine.cards({"CUDA_VISIBLE_DEVICES": ""}) == 0
+    assert len(found_cards({"CUDA_VISIBLE_DEVICES": "0,3"})) == 2
+    assert len(found_cards({"CUDA_VISIBLE_DEVICES": ""})) == 0
     assert machine.threads({"OMP_NUM_THREADS": "3"}) == 3
     assert machine.threads({}) == len(os.sched_getaffinity(0))
 

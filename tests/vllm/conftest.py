@@ -1,6 +1,8 @@
-"""A real vLLM server, started once for all tests of this folder by `kenpin serve`, with a small model of random weights.
+"""A real vLLM server, started once for all tests of this folder by `kenpin serve`, with a small model of random weights;
+and the planner that runs a model in this process.
 
-A minute passes until it answers. Without the server's environment the tests are skipped, unless KENPIN_REQUIRE_VLLM=1.
+A minute passes until the server answers. Without its environment the tests are skipped, unless KENPIN_REQUIRE_VLLM=1;
+those marked `local` without the extra of that name, unless KENPIN_REQUIRE_LOCAL=1.
 """
 
 import os
@@ -17,13 +19,15 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.messages import convert_to_messages
 
 from kenpin.config import Settings
-from kenpin.contracts.errors import Unavailable
+from kenpin.contracts.errors import MissingExtra, Unavailable
 from kenpin.serving.command import CPU_PATH
 from kenpin.serving.machine import find_home
 
 HERE = Path(__file__).parent
+TRAINED = HERE.parents[1] / "models" / "planner-small"
 CONTEXT = 24576
 NAME = "kenpin-random"
 ADAPTER = "line-a"
@@ -115,16 +119,96 @@ class Live:
         return sums
 
 
+@dataclass(frozen=True)
+class Way:
+    """Where a model runs, for tests that hold of both planners."""
+
+    backend: str
+    settings: Callable[..., Settings]
+    line: Callable[[], Any]
+    """What asks the model: `Line` or `InProcess`."""
+    planner: Callable[..., Any]
+    """Of these tools, with these settings."""
+    tokens: Callable[[list[dict[str, Any]]], int]
+    """Of a prompt."""
+    context: int
+    letters: int
+    """Of each tool message of a dialogue that is too long."""
+
+    @property
+    def room(self) -> int:
+        """Tokens that a prompt may have: a reply's, or a quarter of a small context, are kept."""
+        return self.context - min(2048, self.context // 4)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The server is started, killed and started again within one test's time; what kills it comes last."""
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.vllm)
             item.add_marker(pytest.mark.timeout(900))
+            if not item.get_closest_marker("local"):
+                item.add_marker(pytest.mark.vllm)
+
+
+def in_process(context: int, model: Path, letters: int, **own: Any) -> Way:
+    """The planner `local` with the model of a folder."""
+    from agent.planners.hf_local import InProcess, local_planner
+
+    def settings(**more: Any) -> Settings:
+        return Settings(**{"planner": "local", "local_model": model, "local_context": context, **own, **more})
+
+    def tokens(messages: list[dict[str, Any]]) -> int:
+        return len(InProcess(settings()).tokens(convert_to_messages(messages)))
+
+    return Way(backend="local", settings=settings, line=lambda: InProcess(settings()), tokens=tokens, context=context,
+               letters=letters, planner=lambda tools, **more: local_planner(settings(**more), tools, "en"))
+
+
+def served(live: Live) -> Way:
+    """The planner `vllm` on the live server."""
+    from agent.planners.vllm_chat import Line
+    from agent.planners.vllm_server import vllm_planner
+
+    return Way(backend="vllm", settings=live.settings, line=lambda: Line(live.settings()), tokens=live.tokens,
+               context=CONTEXT, letters=2000,
+               planner=lambda tools, **more: vllm_planner(live.settings(**more), tools, "en"))
+
+
+def need_local() -> None:
+    """Skip where the extra `local` is not installed, unless KENPIN_REQUIRE_LOCAL=1."""
+    from agent.planners.hf_files import ADAPTER_PARTS, PARTS, check_installed
+
+    try:
+        check_installed((*PARTS, *ADAPTER_PARTS))
+    except MissingExtra as exc:
+        if os.environ.get("KENPIN_REQUIRE_LOCAL") == "1":
+            raise
+        pytest.skip(f"no model can run in this process: {exc}; in a clone: make local")
 
 
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tests' model of random weights, written by this Python; its adapter lies beside it."""
+    need_local()
+    model = tmp_path_factory.mktemp("random") / "model"
+    subprocess.run([sys.executable, str(HERE / "random_model.py"), str(model)], check=True, capture_output=True,
+                   env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=600)
+    return model
+
+
+@pytest.fixture
+def way(request: pytest.FixtureRequest) -> Way:
+    """Where the model of a test runs: `served`, `random` or `small`."""
+    if request.param == "served":
+        return served(request.getfixturevalue("live"))
+    need_local()
+    if request.param == "random":
+        return in_process(CONTEXT, request.getfixturevalue("random_model"), 2000)
+    return in_process(8192, TRAINED, 500, vllm_long_side=448)
+
+
+@pytest.fixture(scope="session")
+def served_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a model with random weights, an adapter beside it."""
     try:
         home = find_home(None)
@@ -154,17 +238,17 @@ def running(model: Path, home: Path, flags: tuple[str, ...] = (), key: str | Non
 
 
 @pytest.fixture(scope="session")
-def live(random_model: Path) -> Iterator[Live]:
+def live(served_model: Path) -> Iterator[Live]:
     """The running server."""
-    with running(random_model, random_model.parent) as server:
+    with running(served_model, served_model.parent) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def changing(random_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def changing(served_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A second server, for the tests of one file, which loads adapters while it runs."""
     home = tmp_path_factory.mktemp("changing")
-    with running(random_model, home, ("--adapters-while-running", "--adapter-room", "2", "--adapter-rank", "16"),
+    with running(served_model, home, ("--adapters-while-running", "--adapter-room", "2", "--adapter-rank", "16"),
                  "a-key-of-the-live-server") as server:
         yield server
 
@@ -172,7 +256,7 @@ def changing(random_model: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder, and no settings of the environment."""
-    for name in [name for name in os.environ if name.startswith("KENPIN_") and name != "KENPIN_REQUIRE_VLLM"]:
+    for name in [name for name in os.environ if name.startswith("KENPIN_") and not name.startswith("KENPIN_REQUIRE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("KENPIN_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
@@ -194,16 +278,20 @@ def double() -> Any:
 
 @pytest.fixture
 def overheard(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Any], Any]]:
-    """Every exchange of the planner with its server: the messages sent, and the reply as it came."""
+    """Every exchange of the planner with its model: the messages sent, and the reply as it came."""
+    from agent.planners.hf_local import InProcess
     from agent.planners.vllm_chat import Line
 
     heard: list[tuple[list[Any], Any]] = []
-    ask: Callable[..., Any] = Line.ask
 
-    def listening(self: Line, bound: Any, messages: list[Any]) -> Any:
-        reply = ask(self, bound, messages)
-        heard.append((messages, reply))
-        return reply
+    def listening(ask: Callable[..., Any]) -> Callable[..., Any]:
+        def listen(self: Any, bound: Any, messages: list[Any]) -> Any:
+            reply = ask(self, bound, messages)
+            heard.append((messages, reply))
+            return reply
 
-    monkeypatch.setattr(Line, "ask", listening)
+        return listen
+
+    for line in (Line, InProcess):
+        monkeypatch.setattr(line, "ask", listening(line.ask))
     return heard

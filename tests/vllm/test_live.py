@@ -15,18 +15,12 @@ from agent.planners.vllm_pictures import data_uri
 from agent.planners.vllm_probe import KEPT, first_use, probe
 from agent.planners.vllm_schema import strict_tools
 from agent.planners.vllm_server import asking_planner, vllm_planner
-from agent.policy import Limits
-from kenpin.cli_shared import console_actor
 from kenpin.contracts.errors import Unavailable
-from kenpin.services import Services
 from kenpin.serving.command import NOWHERE
-from kenpin.session import material
 from kenpin.wiring import open_kenpin
-from tools.catalog import CATALOG, OFFERED
+from tools.catalog import OFFERED
 
 SCHEMAS = {tool["function"]["name"]: tool["function"]["parameters"] for tool in strict_tools(OFFERED, QWEN3.kind)}
-SAYINGS = ("Is the part acceptable?", "左上を拡大してください。", "傷はありますか。",
-           "Read the lettering.")
 
 
 def holds(call: dict[str, Any]) -> None:
@@ -45,62 +39,6 @@ def test_it_is_there(live: Any, home: Path) -> None:
     assert (model.context, model.adapter) == (24576, None)
     assert line.raw("/version") == (200, {"version": "0.32.0"})
     assert live.log.stat().st_mode & 0o077 == 0
-
-
-def test_every_call_of_many_turns_keeps_its_schema(live: Any, home: Path, overheard: list[Any],
-                                                   tmp_path: Path) -> None:
-    """Pictures, tool results and calls that were handed back, over several turns of the whole installation."""
-    from PIL import Image
-
-    rng = np.random.default_rng(0)
-    pixels = rng.normal(150, 6, (240, 320, 3)).clip(0, 255).astype(np.uint8)
-    pixels[60:120, 80:160] = 40
-    Image.fromarray(pixels).save(tmp_path / "part.png")
-    services, actor = Services(open_kenpin(live.settings(home=home, max_steps=4), console=True)), console_actor()
-    key = services.asking.start(actor, material(tmp_path / "part.png"))
-    for say in SAYINGS:
-        list(services.asking.say(actor, key, say))
-    trace = services.asking.trace(actor, key)
-    assert [turn.say for turn in trace.turns] == list(SAYINGS)
-    assert all(turn.answer for turn in trace.turns)
-    assert trace.planner.backend == "vllm"
-    asked = [reply for messages, reply in overheard if "name_colour" not in str(reply) and "'mark'" not in str(reply)]
-    assert len(asked) >= 2 * len(SAYINGS)
-    for reply in asked:
-        assert len(reply.tool_calls) == 1, "one call a reply: parallel_tool_calls is off"
-        holds(reply.tool_calls[0])
-    assert any(m.type == "tool" for messages, _ in overheard for m in messages), "what came of it went to the server"
-    assert all(turn.answer.verdict != "ok" for turn in trace.turns), "a model that knows nothing finds nothing good"
-
-
-def test_a_wrong_call_is_handed_back_in_words(live: Any, home: Path, double: Any, overheard: list[Any],
-                                              monkeypatch: pytest.MonkeyPatch) -> None:
-    planner = vllm_planner(live.settings(), OFFERED, "en")
-    bench = double.Bench(planner, tools=dict(CATALOG), limits=Limits(steps=4, seconds=600))
-    key = bench.start(double.part(320, 240))
-    steer(monkeypatch, [("crop", {"why": "To look.", "view": "v7", "box": [0, 0, 500, 500]}),
-                        ("no_such_tool", {"why": "To look."}),
-                        ("answer", {"why": "Done.", "text": "Nothing.", "kind": None, "judged": None, "about": None})])
-    assert bench.say(key, "Look at it").kind == "answer"
-    told = [m for m in overheard[-1][0] if m.type == "tool"]
-    assert len(told) == 2
-    assert "v7" in str(told[0].content)
-    assert "no_such_tool" in str(told[1].content)
-
-
-def steer(monkeypatch: pytest.MonkeyPatch, script: list[tuple[str, dict[str, Any]]]) -> None:
-    """The model knows nothing, so what it says is replaced once the server has taken the request and answered it."""
-    from langchain_core.messages import AIMessage, ToolCall
-
-    ask, at = Line.ask, iter(script)
-
-    def steered(self: Line, bound: Any, messages: Any) -> AIMessage:
-        reply = ask(self, bound, messages)
-        name, args = next(at)
-        call = ToolCall(name=name, args=args, id="chatcmpl-tool-0", type="tool_call")
-        return AIMessage(content="", tool_calls=[call], response_metadata=reply.response_metadata)
-
-    monkeypatch.setattr(Line, "ask", steered)
 
 
 CALL = {"role": "assistant", "content": "", "tool_calls": [
@@ -141,30 +79,6 @@ def test_another_picture_under_the_same_words_is_another_prompt(live: Any) -> No
     dark, bright = said(20), said(235)
     assert dark != bright
     assert said(20) == pytest.approx(dark, abs=1e-3)
-
-
-def test_a_long_dialogue_stays_within_the_context_and_the_trace_keeps_all(
-    live: Any, home: Path, double: Any, overheard: list[Any], monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    settings = live.settings(vllm_pictures=4)
-    planner = vllm_planner(settings, OFFERED, "en")
-    bench = double.Bench(planner, tools=dict(CATALOG), limits=Limits(steps=20, seconds=900))
-    key = bench.start(double.part(1600, 1200))
-    crops = [("crop", {"why": f"Part {i}.", "view": None, "box": [60 * i, 50, 60 * i + 300, 700]}) for i in range(10)]
-    steer(monkeypatch, [*crops, ("answer", {"why": "Done.", "text": "Seen.", "kind": None, "judged": None,
-                                            "about": None})])
-    assert bench.say(key, "Look everywhere").kind == "answer"
-    turn = bench.inspector.trace(key).turns[0]
-    assert [step.status for step in turn.steps] == ["ok"] * 10
-    assert len(bench.inspector.trace(key).views) == 11, "the trace keeps every crop"
-    sent = [sum(part.get("type") == "image_url" for m in messages if isinstance(m.content, list) for part in m.content)
-            for messages, _ in overheard]
-    assert max(sent) == 4
-    assert "left out to save room" in str(overheard[-1][0])
-    used = [reply.response_metadata["token_usage"]["prompt_tokens"] for _, reply in overheard]
-    assert max(used) < 24576
-    # The server's own count: without pruning the last prompt would have grown by a picture a step.
-    assert used[-1] - used[4] < used[4] - used[0]
 
 
 def test_the_probe_finds_out_by_asking(live: Any, home: Path) -> None:

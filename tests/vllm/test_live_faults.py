@@ -10,11 +10,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, ToolCall
 
-from agent.planners import vllm_chat
 from agent.planners.vllm_chat import Line
-from agent.planners.vllm_schema import strict_tools
 from agent.planners.vllm_server import vllm_planner
 from agent.policy import Limits
 from kenpin.contracts.errors import Unavailable
@@ -64,41 +62,6 @@ def test_more_pictures_than_it_takes(live: Any, home: Any, double: Any) -> None:
     with steered(*map(crop, range(8)), ANSWER):
         assert work.say(key, "Look everywhere").kind == "answer"
     assert [step.status for step in work.inspector.trace(key).turns[0].steps] == ["ok"] * 8
-
-
-def dialogue(steps: int, letters: int) -> list[Any]:
-    """A conversation whose tool messages are long."""
-    said: list[Any] = [SystemMessage("You inspect."), HumanMessage("Look everywhere.")]
-    for i in range(steps):
-        call = ToolCall(name="detect", args={"why": "To look."}, id=f"call{i:05d}", type="tool_call")
-        said += [AIMessage("", tool_calls=[call]),
-                 ToolMessage("0123456789" * (letters // 10), tool_call_id=call["id"] or "", name="detect")]
-    return said
-
-
-def test_a_prompt_that_is_too_long(live: Any, home: Any) -> None:
-    """400; older steps are shortened and it is sent once more. What stays too long is one line."""
-    line = Line(live.settings())
-    bound = line.bound(line.served(), strict_tools(OFFERED, "per_mille"))
-    long = dialogue(16, 2000)
-    plain = [{"role": "user", "content": str(m.content)} for m in long]
-    assert live.tokens(plain) > 24576
-    reply = line.ask(bound, long)
-    assert len(reply.tool_calls) == 1
-    assert reply.response_metadata["token_usage"]["prompt_tokens"] < 24576
-    with pytest.raises(Unavailable, match="longer context") as caught:
-        line.ask(bound, [HumanMessage("0123456789" * 12000)])
-    one_line(caught.value)
-
-
-def test_a_reply_that_is_cut_off(live: Any, home: Any, double: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The JSON of a call ends in the middle: no call, handed back, and after a few tries `uncertain`."""
-    monkeypatch.setattr(vllm_chat, "MAX_TOKENS", 12)
-    work = bench(live, double)
-    key = work.start(double.part(320, 240))
-    answer = work.say(key, "Is the part acceptable?")
-    assert answer.verdict == "uncertain"
-    assert answer.reasons == ("limit.invalid:3",)
 
 
 def test_it_hangs_and_goes_on(live: Any, home: Any, double: Any) -> None:

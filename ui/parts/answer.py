@@ -4,11 +4,11 @@ from collections.abc import Collection
 
 import streamlit as st
 
-from agent.reasons import explain
-from kenpin.contracts.trace import Answer, Finding, Measure
+from agent.reasons import explain, took_over
+from kenpin.contracts.trace import Answer, Fallback, Finding, Measure, PlannerInfo
 from kenpin.contracts.verdict import Verdict
 from ui.i18n import Texts
-from ui.parts.plain import cited, plain, step_link
+from ui.parts.plain import cited, one_line, plain, step_link
 from ui.parts.results import box_words, kind_words, quantity
 
 LOOKS = {Verdict.OK: ("green", "check_circle"), Verdict.NG: ("red", "cancel"), Verdict.UNCERTAIN: ("orange", "help")}
@@ -39,6 +39,19 @@ def show_answer(answer: Answer, t: Texts, *, steps: Collection[int], key: str, r
             _measures(answer.measures, steps, t)
         if answer.verdict is not None and not reviewed:
             st.caption(":material/draw: " + t("answer.unsigned"))
+
+
+def show_stand_in(fallback: Fallback, planner: PlannerInfo, t: Texts, *, ended: bool = True) -> None:
+    """That another planner than the one that was asked for has a turn in hand or answered it, and why.
+
+    Args:
+        fallback: Of the turn.
+        planner: Which one took over.
+        t: Words.
+        ended: Whether the turn has ended.
+    """
+    words = plain(took_over(fallback, planner, t.lang, ended=ended))
+    st.warning(f"{words}\n\n{plain(one_line(fallback.because, most=600))}", icon=":material/swap_horiz:")
 
 
 def verdict_badge(verdict: Verdict | None, t: Texts) -> str:

@@ -13,7 +13,7 @@ from kenpin.contracts.review import (
     Signature,
     VerdictChange,
 )
-from kenpin.contracts.trace import Trace
+from kenpin.contracts.trace import Trace, proposer
 from kenpin.contracts.verdict import Verdict
 from ui.i18n import Texts
 from ui.parts.plain import plain, step_link
@@ -82,7 +82,7 @@ def show_record(trace: Trace, t: Texts) -> None:
 
 
 def _rows(trace: Trace, t: Texts) -> list[tuple[str, str]]:
-    planner, criteria = trace.planner, trace.criteria
+    planner, criteria = proposer(trace), trace.criteria
     rows = [
         (t("review.asker"), plain(trace.asker or "–")),
         (t("head.planner"), plain(f"{planner.backend} · {planner.model}")),

@@ -7,13 +7,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.mutable_status_container import StatusContainer
 
-from agent.events import Event, StepDone, StepStarted, TurnEnded
+from agent.events import Event, StepDone, StepStarted, TookOver, TurnEnded
 from kenpin.asking import Asking
 from kenpin.contracts.errors import KenpinError
 from kenpin.contracts.people import Actor
 from kenpin.contracts.trace import Trace
 from ui.backend import services
 from ui.i18n import Texts
+from ui.parts.answer import show_stand_in
 from ui.parts.picture import show_scene
 from ui.parts.steps import show_running, show_step, tool_words
 from ui.state import Session
@@ -64,6 +65,10 @@ def _follow(events: Iterator[Event], trace: Callable[[], Trace], t: Texts, statu
                 if step.boxes or step.view:
                     with picture.container():
                         show_scene(trace(), step, t)
+                place = st.empty()
+            case TookOver(planner=planner, fallback=fallback):
+                with place.container():
+                    show_stand_in(fallback, planner, t, ended=False)
                 place = st.empty()
             case TurnEnded():
                 status.update(label=t("live.ended"), state="complete", expanded=True)

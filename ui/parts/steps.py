@@ -38,8 +38,10 @@ def show_running(n: int, tool: str, why: str, args: dict[str, Any], t: Texts) ->
 
 
 def show_steps(turn: Turn, t: Texts) -> None:
-    """Every step of a turn."""
+    """Every step of a turn, and the place from which on another planner stood in."""
     for step in turn.steps:
+        if turn.fallback and turn.fallback.at_step == step.n > turn.steps[0].n:
+            st.caption(f":material/swap_horiz: {t('steps.stand_in')}")
         show_step(step, t)
 
 

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from kenpin.contracts.errors import StoreError
-from kenpin.contracts.trace import Trace, TraceImage, Turn
+from kenpin.contracts.trace import Trace, TraceImage, Turn, planner_of
 from kenpin.reports.making import inspection_report
 from kenpin.security.uploads import Upload
 from ui.backend import installation, services
 from ui.i18n import Texts
-from ui.parts.answer import show_answer
+from ui.parts.answer import show_answer, show_stand_in
 from ui.parts.guide import guide
 from ui.parts.line import ask_line
 from ui.parts.live import run_turn
@@ -110,12 +110,19 @@ def _turns(trace: Trace, t: Texts, *, without_last: bool) -> None:
             with st.chat_message("user", avatar=USER):
                 st.text(turn.say)
             if turn.answer is None and last and without_last:
+                _stand_in(trace, turn, t)
                 show_steps(turn, t)
                 continue
             with st.chat_message("assistant", avatar=ASSISTANT):
+                _stand_in(trace, turn, t)
                 if turn.answer:
                     show_answer(turn.answer, t, steps=known, key=str(i))
                 _steps(turn, t, expanded=last)
+
+
+def _stand_in(trace: Trace, turn: Turn, t: Texts) -> None:
+    if turn.fallback:
+        show_stand_in(turn.fallback, planner_of(trace, turn), t, ended=turn.answer is not None)
 
 
 def _steps(turn: Turn, t: Texts, *, expanded: bool) -> None:

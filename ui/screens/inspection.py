@@ -7,11 +7,11 @@ import streamlit as st
 from kenpin.contracts.errors import KenpinError, StoreError
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.review import LOCKED, Amendment, Dossier, State, VerdictChange
-from kenpin.contracts.trace import Trace, Turn, proposal
+from kenpin.contracts.trace import Trace, Turn, planner_of, proposal, proposer
 from ui.frame import framed
 from ui.go import go, offered
 from ui.i18n import Texts
-from ui.parts.answer import show_answer, verdict_badge
+from ui.parts.answer import show_answer, show_stand_in, verdict_badge
 from ui.parts.desk import Desk, desk_of, look
 from ui.parts.downloads import show_downloads
 from ui.parts.guide import guide
@@ -98,6 +98,9 @@ def _open(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts, *
     if answer is not None:
         if _changed(seen):
             st.caption(t("review.proposal"))
+        for turn in trace.turns:
+            if turn.answer is answer and turn.fallback:
+                show_stand_in(turn.fallback, planner_of(trace, turn), t)
         show_answer(answer, t, steps=known, key="proposal", reviewed=True)
     if seen.state is State.OPEN:
         st.warning(t("review.open"), icon=":material/hourglass_empty:")
@@ -132,7 +135,8 @@ def _head(seen: Dossier, actor: Actor, t: Texts) -> None:
         made = f"{trace.created.astimezone():%Y-%m-%d %H:%M}"
         asker = t.raw("review.asked_by", name=trace.asker) if trace.asker else ""
         st.caption(plain(" · ".join(filter(None, (made, asker, trace.id)))), width="stretch")
-        planner = f"{t.known('planner', trace.planner.backend)} · {plain(one_line(trace.planner.model, most=40))}"
+        info = proposer(trace)
+        planner = f"{t.known('planner', info.backend)} · {plain(one_line(info.model, most=40))}"
         st.caption(f":material/memory: {planner}", width="content")
         if not seen.hidden and seen.state is not State.OPEN:
             show_downloads(seen, actor, t)
@@ -178,6 +182,8 @@ def _conversation(trace: Trace, t: Texts, known: set[int]) -> None:
             by = f" · {plain(turn.by or trace.asker or '')}" if turn.by or trace.asker else ""
             st.caption(f":material/person: {t('review.turn', n=n + 1)}{by}")
             st.text(turn.say)
+            if turn.fallback and turn.answer is not judged:
+                show_stand_in(turn.fallback, planner_of(trace, turn), t, ended=turn.answer is not None)
             if turn.answer and turn.answer is not judged:
                 show_answer(turn.answer, t, steps=known, key=str(n), reviewed=True)
             if turn.steps:
