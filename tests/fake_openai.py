@@ -4,8 +4,9 @@ import json
 import socket
 import struct
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -44,6 +45,8 @@ class Fake:
     released: Event = field(default_factory=Event)
     """Set to let hanging replies go."""
     port: int = 0
+    poured: int = 0
+    """Bytes of endless replies that went out."""
 
     @property
     def url(self) -> str:
@@ -115,6 +118,41 @@ def cut() -> Reply:
         handler.send_header("Content-Length", "5000")
         handler.end_headers()
         handler.wfile.write(b'{"id": "chatcmpl-1", "choices": [{"index": 0, "mess')
+    return reply
+
+
+def packed(megabytes: int) -> Reply:
+    """A compressed reply that comes to many times its size."""
+    def reply(handler: "Handler", fake: Fake) -> None:
+        squeeze = zlib.compressobj(wbits=31)
+        body = b"".join([*(squeeze.compress(bytes(2**20)) for _ in range(megabytes)), squeeze.flush()])
+        handler.send_bytes(200, body, "application/json", {"Content-Encoding": "gzip", "Content-Length": str(len(body))})
+    return reply
+
+
+def endless() -> Reply:
+    """A reply that does not stop coming, as fast as it can."""
+    def reply(handler: "Handler", fake: Fake) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.end_headers()
+        with suppress(OSError):
+            while not fake.released.is_set():
+                handler.wfile.write(b" " * 2**16)
+                fake.poured += 2**16
+    return reply
+
+
+def drip(seconds: float) -> Reply:
+    """A byte every so often, and never the last one."""
+    def reply(handler: "Handler", fake: Fake) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", "5000")
+        handler.end_headers()
+        with suppress(OSError):
+            while not fake.released.wait(seconds):
+                handler.wfile.write(b" ")
     return reply
 
 

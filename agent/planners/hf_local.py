@@ -16,7 +16,7 @@ from agent.planners.hf_model import held
 from agent.planners.vllm_chat import Served
 from agent.planners.vllm_pictures import Encoder
 from agent.planners.vllm_prompt import PROMPT, prompt_sha256
-from agent.planners.vllm_prune import pruned
+from agent.planners.vllm_prune import MOST_CUTS, Cuts, cut_at, weight_of_tools
 from agent.planners.vllm_reply import read_reply
 from agent.planners.vllm_request import Edge, build
 from agent.planners.vllm_schema import Arguments, strict_tools
@@ -50,6 +50,7 @@ class InProcess:
         self.model = held(settings)
         self.pictures: int | None = None
         """Pictures a prompt may hold, if fewer than set; here none but the context limits them."""
+        self._cuts = Cuts()
         limit = self.model.folder.context or settings.local_context
         self.context = min(limit, settings.local_context)
 
@@ -64,21 +65,20 @@ class InProcess:
         return Bound(tools=tuple(tools), grammar=self.model.grammar(tools))
 
     def ask(self, bound: Bound, messages: list[AnyMessage]) -> AIMessage:
-        """One decision. A prompt that is too long is pruned and read once more, as `Line.ask` does.
+        """One decision. A prompt that is too long is cut and read again, as `Line.ask` does.
 
         Raises:
             Unavailable: It is too long even so, or the model cannot answer.
         """
-        try:
-            return self._answer(bound, messages)
-        except _TooLong as exc:
-            shorter = pruned(messages, pictures=None)
-            if shorter == messages:
-                raise self._too_long(exc) from None
+        for _ in range(MOST_CUTS + 1):
             try:
-                return self._answer(bound, shorter)
-            except _TooLong as again:
-                raise self._too_long(again) from None
+                return self._answer(bound, cut_at(messages, self._cuts.of(messages)))
+            except _TooLong as exc:
+                refused = exc
+                if not self._cuts.further(messages, over=exc.over, fixed=weight_of_tools(bound.tools)):
+                    break
+        raise Unavailable(f"the prompt is too long for the model in {self.model.folder.path} even without old pictures "
+                          f"({refused}); raise KENPIN_LOCAL_CONTEXT, or take a model with a longer context")
 
     def tokens(self, messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """The tokens of a prompt, those of its pictures included."""
@@ -91,18 +91,20 @@ class InProcess:
         # The room for the reply counts against the context, as on a server; a small one keeps some for the prompt.
         most = min(vllm_chat.MAX_TOKENS, self.context // 4)
         if prompt + most > self.context:
-            raise _TooLong(f"{prompt} tokens and {most} for the reply, of {self.context}")
+            said = f"{prompt} tokens and {most} for the reply, of {self.context}"
+            raise _TooLong(said, over=prompt / (self.context - most))
         text, written, cut = self.model.write(inputs, bound.grammar, most=most)
         used = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
         return reply(text, cut=cut, model=self.model.folder.name, used=used)
 
-    def _too_long(self, exc: "_TooLong") -> Unavailable:
-        return Unavailable(f"the prompt is too long for the model in {self.model.folder.path} even without old "
-                           f"pictures ({exc}); raise KENPIN_LOCAL_CONTEXT, or take a model with a longer context")
-
 
 class _TooLong(Unavailable):
     """The prompt does not fit the context."""
+
+    def __init__(self, said: str, *, over: float) -> None:
+        super().__init__(said)
+        self.over = over
+        """Its tokens over those that it may have."""
 
 
 class _Counted(Counting):
@@ -113,7 +115,11 @@ class _Counted(Counting):
         self._line = line
 
     def count(self, messages: list[dict[str, Any]]) -> int | None:
-        return len(self._line.tokens(convert_to_messages(messages)))
+        try:
+            return len(self._line.tokens(convert_to_messages(messages)))
+        except Unavailable as exc:  # the processor misses the place of a picture, or the template refuses the role
+            self.refusal = str(exc)
+            return None
 
 
 def ways_here(line: InProcess, wanted: int) -> Ways:
@@ -123,7 +129,7 @@ def ways_here(line: InProcess, wanted: int) -> Ways:
         FileRefused: It shows none.
     """
     found = ways_by(_Counted(line), wanted)
-    if not found.taken:
+    if not (found.counted and found.taken):
         raise FileRefused(f"{line.model.folder.path}: its chat template shows the model no pictures; add a "
                           "chat_template.jinja as Qwen3-VL has it")
     return found

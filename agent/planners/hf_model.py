@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from jinja2 import TemplateError
 from langchain_core.messages import BaseMessage
 
 from agent.planners.hf_calls import structural_tag
@@ -52,7 +53,11 @@ class Model:
         """A prompt as tensors, batch of one: `input_ids` (1, tokens), and the pictures as the processor makes them."""
         said, files = conversation(messages)
         with self._guarded():
-            return self.processor(text=[self.text(said, tools)], images=[opened(file) for file in files] or None,
+            text = self.text(said, tools)
+            mark = getattr(self.processor, "image_token", None)
+            if mark and text.count(mark) != len(files):
+                raise ValueError(f"the chat template shows {text.count(mark)} of {len(files)} pictures")
+            return self.processor(text=[text], images=[opened(file) for file in files] or None,
                                   return_tensors="pt", add_special_tokens=False)
 
     def grammar(self, tools: Sequence[Mapping[str, Any]]) -> Any:
@@ -99,13 +104,18 @@ def guarded(folder: Folder, device: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError, *FAULTS) as exc:
+    except (MemoryError, RuntimeError, TemplateError, *FAULTS) as exc:
         said = " ".join(str(exc).split())[:200]
-        if isinstance(exc, MemoryError) or any(words in said.lower() for words in NO_ROOM):
+        if _full(exc):
             raise Unavailable(f"out of memory on {device} with the model in {folder.path}; take a smaller model, lower "
                               "KENPIN_VLLM_PICTURES, KENPIN_VLLM_LONG_SIDE or KENPIN_LOCAL_CONTEXT") from None
         raise Unavailable(f"the model in {folder.path} failed ({type(exc).__name__}: {said}); try another model, or "
                           "serve it with vLLM") from None
+
+
+def _full(exc: BaseException) -> bool:
+    """Whether memory ran out."""
+    return isinstance(exc, MemoryError) or any(words in str(exc).lower() for words in NO_ROOM)
 
 
 def held(settings: Settings) -> Model:
@@ -139,8 +149,8 @@ def _load(folder: Folder, adapter: Folder | None) -> Model:
     transformers.utils.logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if folder.weights > (free := memory_free(device)):
-        raise Unavailable(f"{folder.path}: {gigabytes(folder.weights)} of weights, and {gigabytes(free)} of memory are free on "
-                          f"{device}; take a smaller model or close what else runs there")
+        raise Unavailable(f"{folder.path}: {gigabytes(folder.weights)} of weights, and {gigabytes(free)} of memory are "
+                          f"free on {device}; take a smaller model or close what else runs there")
     with guarded(folder, device), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -149,7 +159,9 @@ def _load(folder: Folder, adapter: Folder | None) -> Model:
             tokenizer.chat_template = tokenizer.chat_template or getattr(processor, "chat_template", None)
             net, info = transformers.AutoModelForImageTextToText.from_pretrained(
                 folder.path, use_safetensors=True, dtype="auto", output_loading_info=True, **OFFLINE)
-        except FAULTS as exc:
+        except (RuntimeError, *FAULTS) as exc:
+            if _full(exc):
+                raise
             said = " ".join(str(exc).split())[:200]
             raise FileRefused(f"{folder.path}: cannot be loaded as a vision-language model ({said})") from None
         if lost := sorted(info["missing_keys"]):
@@ -200,7 +212,7 @@ def _check_template(model: Model) -> None:
                           "chat_template.jinja")
     try:
         lacks = missing(model.text)
-    except (*FAULTS, RuntimeError) as exc:
+    except (TemplateError, *FAULTS) as exc:
         lacks = f"cannot be rendered ({' '.join(str(exc).split())[:120]})"
     if lacks:
         raise FileRefused(f"{model.folder.path}: its chat template {lacks}; add a chat_template.jinja as Qwen3-VL has "

@@ -11,7 +11,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import Runnable
 
-from agent.planners.vllm_prune import pictures_in, pruned
+from agent.planners.vllm_bounds import BoundError, hooks
+from agent.planners.vllm_prune import MOST_CUTS, Cuts, cut_at, pictures_in, pruned, weight_of_tools
 from agent.planners.vllm_reply import tolerant_chat
 from agent.quiet import keep_private
 from kenpin.config import Settings
@@ -26,6 +27,8 @@ TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
 TOO_LONG = re.compile(
     r"context length|maximum model length|max_model_len|too long|too large|max_tokens must|input tokens|"
     r"exceeds? .{0,40}limit", re.IGNORECASE)
+COUNTED = re.compile(r"(\d+) input tokens|(\d+) in the messages|prompt \(length (\d+)\)", re.IGNORECASE)
+CONTEXT = re.compile(r"(?:context|model) length (?:is|of) (?:only )?(\d+)", re.IGNORECASE)
 NO_PICTURES = re.compile(r"not a multimodal model|does not support (?:image|vision|multimodal)|at most 0 image",
                          re.IGNORECASE)
 NO_FORCED_CALL = re.compile(r"tool[ _-]?choice|tool[ -]call[ -]parser|enable-auto-tool", re.IGNORECASE)
@@ -64,6 +67,7 @@ class Line:
         self.url = settings.vllm_url.rstrip("/")
         self.pictures: int | None = None
         """Pictures a prompt may hold, once the server has said so."""
+        self._cuts = Cuts()
         self._settings = settings
         self._http = _http(settings, self.url)
         # Connections are kept between requests; they end with the line.
@@ -119,10 +123,12 @@ class Line:
         url = self.url.removesuffix("/v1") + path
         try:
             # A client of our own: the one of the OpenAI library may be of another HTTP library.
-            with httpx.Client(trust_env=False, timeout=self._settings.vllm_timeout, verify=_verify(self.url)) as client:
+            seconds = self._settings.vllm_timeout
+            with httpx.Client(trust_env=False, timeout=seconds, verify=_verify(self.url),
+                              event_hooks=hooks(seconds)) as client:
                 reply = client.get(url, headers=key) if body is None else client.post(url, headers=key, json=dict(body))
             said = reply.json() if "json" in reply.headers.get("content-type", "") else reply.text
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, BoundError):
             return None
         return reply.status_code, said
 
@@ -141,26 +147,27 @@ class Line:
         return bound
 
     def ask(self, bound: Runnable[Any, Any], messages: list[AnyMessage]) -> AIMessage:
-        """One decision. A prompt that is too large is pruned and sent once more.
+        """One decision. A prompt that is too large is cut and sent again; later ones begin with what is left of it.
 
         Raises:
             Unavailable: The server does not answer, refuses, or says nothing that can be understood.
         """
-        try:
-            return self._answer(bound, messages)
-        except _TooMuch as exc:
-            self.pictures = exc.pictures if exc.pictures is not None else self.pictures
-            shorter = pruned(messages, pictures=exc.pictures)
-            if shorter == messages:
-                raise self._too_much(exc) from None
+        cap, fixed = None, weight_of_tools(getattr(bound, "kwargs", {}).get("tools", ()))
+        for _ in range(MOST_CUTS + 1):
+            sent = cut_at(messages, self._cuts.of(messages))
             try:
-                return self._answer(bound, shorter)
-            except _TooMuch as again:
-                raise self._too_much(again) from None
-
-    def _too_much(self, exc: "_TooMuch") -> Unavailable:
-        return Unavailable(f"the prompt is too large for the model at {self.url} even without old pictures: {exc}; "
-                           f"serve it with a longer context or lower vllm_pictures and vllm_long_side")
+                return self._answer(bound, sent if cap is None else pruned(sent, pictures=cap))
+            except _TooMuch as exc:
+                refused = exc
+                if exc.pictures is None:
+                    if not self._cuts.further(messages, over=exc.over, fixed=fixed):
+                        break
+                elif cap is not None and exc.pictures >= cap:
+                    break
+                else:
+                    self.pictures = cap = exc.pictures
+        raise Unavailable(f"the prompt is too large for the model at {self.url} even without what came before: "
+                          f"{refused}; serve it with a longer context or lower vllm_pictures and vllm_long_side")
 
     def _answer(self, bound: Runnable[Any, Any], messages: list[AnyMessage]) -> AIMessage:
         for left in reversed(range(self._settings.vllm_retries + 1)):
@@ -185,6 +192,8 @@ class Line:
 
         try:
             return call()
+        except BoundError as exc:
+            raise _BadReply(f"the server at {self.url} {exc}") from None
         except openai.APITimeoutError:
             raise Unavailable(f"the server at {self.url} did not answer within {self._settings.vllm_timeout:g} s; "
                               f"raise vllm_timeout or look at its log") from None
@@ -216,7 +225,7 @@ class Line:
         elif status < 500 and many and pictures > int(many.group(1)):
             return _TooMuch(said, pictures=int(many.group(1)))
         elif status == 413 or (status in (400, 422) and TOO_LONG.search(said)):
-            return _TooMuch(said)
+            return _TooMuch(said, over=_over(said))
         elif status in (400, 422) and NO_FORCED_CALL.search(said):
             words = f"does not make tool calls ({said}); start it with a tool call parser that fits the model"
         elif 300 <= status < 400:
@@ -235,9 +244,11 @@ def dialogue(inspection: str) -> dict[str, str]:
 class _TooMuch(Unavailable):
     """The prompt does not fit the server."""
 
-    def __init__(self, said: str, *, pictures: int | None = None) -> None:
+    def __init__(self, said: str, *, pictures: int | None = None, over: float | None = None) -> None:
         super().__init__(said)
         self.pictures = pictures
+        self.over = over
+        """Tokens of the prompt over those that it may have, if the server says so."""
 
 
 class _Refused(Unavailable):
@@ -249,7 +260,7 @@ class _Refused(Unavailable):
 
 
 class _BadReply(Unavailable):
-    """The server answered with something that is no chat completion."""
+    """The server answered with something that is no chat completion, or beyond all bounds."""
 
 
 def _http(settings: Settings, url: str) -> dict[str, Any]:
@@ -257,7 +268,8 @@ def _http(settings: Settings, url: str) -> dict[str, Any]:
     import openai
 
     timeout = openai.Timeout(settings.vllm_timeout, connect=min(10.0, settings.vllm_timeout))
-    client = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=_verify(url))
+    client = openai.DefaultHttpxClient(trust_env=False, follow_redirects=False, timeout=timeout, verify=_verify(url),
+                                       event_hooks=hooks(settings.vllm_timeout))
     key = settings.vllm_key.get_secret_value() if settings.vllm_key else ""
     return {"base_url": url, "api_key": key or "none", "timeout": timeout, "http_client": client}
 
@@ -276,6 +288,15 @@ def _message(exc: Any) -> str:
         if isinstance(body.get("message"), str):
             return str(body["message"])
     return str(exc)
+
+
+def _over(said: str) -> float | None:
+    """How many times too long a prompt is by the words of a refusal; None if they do not say."""
+    tokens, context = COUNTED.search(said), CONTEXT.search(said)
+    if not tokens or not context:
+        return None
+    most = int(context.group(1)) - min(MAX_TOKENS, int(context.group(1)) // 4)
+    return max(int(next(filter(None, tokens.groups()))) / max(most, 1), 1.0)
 
 
 def _short(text: str) -> str:

@@ -15,6 +15,8 @@ UNREADABLE = "arguments_were_cut_off_or_are_no_json_object"
 """Stands in for arguments that cannot be read, so that validation hands them back to the model."""
 MOST_QUOTED = 300
 MOST_NAME = 64
+MOST_SAID = 64_000
+"""Characters of one call's arguments, or of a reply without a call: four times what `MAX_TOKENS` come to."""
 DEEPEST = 12
 LARGEST_NUMBER = 1e15
 SENTENCES = {"answer": "text", "ask": "question"}
@@ -62,11 +64,21 @@ def arguments(said: Any) -> dict[str, Any]:
     try:
         for _ in range(2):  # some servers write the text of a text
             if isinstance(value, str):
-                value = json.loads(value, strict=False) if value.strip() else None
+                if len(value) > MOST_SAID:
+                    raise ValueError("too long")
+                value = json.loads(value, strict=False, object_pairs_hook=_once) if value.strip() else None
         value = {} if value is None else tame(value)
     except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {UNREADABLE: whole(str(said))[:MOST_QUOTED]}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names stand once each: of two boxes in one call, neither is known to be meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def tame(value: Any, depth: int = 0) -> Any:
@@ -112,7 +124,7 @@ def read_reply(message: AIMessage, state: State, desk: StateDesk, edge: Edge) ->
         said[key] = call["args"]
     meta = {key: message.response_metadata[key] for key in ("model_name", "finish_reason", "token_usage")
             if message.response_metadata.get(key)}
-    return AIMessage(content=words(message), tool_calls=calls, response_metadata=meta,
+    return AIMessage(content=words(message)[:MOST_SAID], tool_calls=calls, response_metadata=meta,
                      additional_kwargs={"kenpin": {"said": said}})
 
 

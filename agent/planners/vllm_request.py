@@ -17,6 +17,7 @@ from agent.planners.base import Request
 from agent.planners.frames import Frame, frame
 from agent.planners.vllm_pictures import Encoder
 from agent.planners.vllm_prompt import system_prompt
+from agent.planners.vllm_prune import OPENS
 from agent.planners.vllm_results import compact_json, harmless, quiet, told
 from agent.planners.vllm_schema import Arguments
 from agent.state import State
@@ -137,7 +138,7 @@ class _Dialogue:
             for view in self.desk.views.values():
                 if view.kind is ViewKind.UPLOAD:
                     parts += self._picture(view)
-        self._user(parts)
+        self._user(parts, opens=True)
 
     def _reply(self, message: AIMessage) -> None:
         said = message.additional_kwargs.get("kenpin", {}).get("said", {})
@@ -199,13 +200,14 @@ class _Dialogue:
         self.sent.append({"view": view.id, "width": width, "height": height})
         return [_text(compact_json(caption)), {"type": "image_url", "image_url": {"url": uri}}]
 
-    def _user(self, parts: list[Part]) -> None:
+    def _user(self, parts: list[Part], *, opens: bool = False) -> None:
         """A user message; two in a row become one, since some chat templates insist on taking turns."""
-        last = self.messages[-1]
+        last, mark = self.messages[-1], {"kenpin": OPENS} if opens else {}
         if isinstance(last, HumanMessage):
-            self.messages[-1] = HumanMessage(content=[*last.content, *parts])
+            mark = last.additional_kwargs | mark
+            self.messages[-1] = HumanMessage(content=[*last.content, *parts], additional_kwargs=mark)
         else:
-            self.messages.append(HumanMessage(content=parts))  # type: ignore[arg-type]  # a list of dicts is right
+            self.messages.append(HumanMessage(content=parts, additional_kwargs=mark))  # type: ignore[arg-type]  # a list of dicts is right
 
 
 def _text(text: str) -> Part:
@@ -215,5 +217,6 @@ def _text(text: str) -> Part:
 def _plain(message: AnyMessage) -> AnyMessage:
     """A user message of words only as one string, which every chat template takes."""
     if isinstance(message, HumanMessage) and all(part["type"] == "text" for part in message.content):  # type: ignore[index]
-        return HumanMessage(content="\n".join(part["text"] for part in message.content))  # type: ignore[index]
+        words = "\n".join(part["text"] for part in message.content)  # type: ignore[index]
+        return HumanMessage(content=words, additional_kwargs=message.additional_kwargs)
     return message

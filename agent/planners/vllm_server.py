@@ -16,7 +16,6 @@ from agent.planners.vllm_prompt import PROMPT, prompt_sha256
 from agent.planners.vllm_reply import read_reply
 from agent.planners.vllm_request import Edge, build
 from agent.planners.vllm_schema import Arguments, strict_tools
-from agent.planners.vllm_ways import run_of
 from agent.state import State
 from kenpin.config import Settings
 from kenpin.contracts.errors import Unavailable
@@ -42,19 +41,19 @@ def asking_planner(settings: Settings, tools: Mapping[str, Tool]) -> Planner:
 
 
 def _unchanged(settings: Settings) -> Callable[[], bool]:
-    """Whether a server still runs as it did: the same model, and where it says so, the same process.
+    """Whether a server still serves what it did: the model, what is behind its name, and its context.
 
     One that came back may serve another model under the same name, whose boxes mean something else. One that does not
-    answer has not said that it changed; what follows from that is the turn's business.
+    answer has not said that it changed; what follows from that is the turn's business. The process is not asked for:
+    behind a balancer each request may meet another one.
     """
     line = Line(settings.model_copy(update={"vllm_timeout": min(settings.vllm_timeout, SHORT_S)}))
 
-    def seen() -> tuple[Served, str | None] | None:
+    def seen() -> Served | None:
         try:
-            model = line.served()
+            return line.served()
         except Unavailable:
             return None
-        return model, run_of(line, model)
 
     before = seen()
 

@@ -15,29 +15,30 @@ from kenpin.contracts.case import CaseHead
 One = TypeVar("One")
 
 QUANTILE = 0.8
-"""Share of unrelated pairs below the baseline. The offline embedder's own baseline, set by hand, lies at .80 of pairs of
-other types (50 drawn defects of 5 types, regions as they are asked for), and the levels of `recall` were measured so."""
+"""Share of unrelated pairs below the baseline. The offline embedder's own baseline lies at .80 of the pairs of other
+types (50 drawn defects of 5 types, regions as they are asked for), and the levels of `recall` were measured with it."""
 MOST, LEAST_PAIRS = 96, 30
 """Cases that are looked at, evenly over the ids, and pairs below which the measure says nothing."""
 ASKED: Mapping[Part, int] = {"region": 2, "picture": 1, "words": 1}
 """Vectors of a case that stand for a query: a region with and without its surroundings; what the defect is called."""
 
 
-def measured(cases: Sequence[tuple[CaseHead, Mapping[Part, Vectors]]], prior: Mapping[Part, float]) -> dict[Part, float]:
+def measured(cases: Sequence[tuple[CaseHead, Mapping[Part, Vectors]]],
+             prior: Mapping[Part, float]) -> Mapping[Part, float]:
     """The cosine of each part below which `QUANTILE` of all unrelated pairs lie: other type, other part.
 
     Args:
-        cases: As `chosen`; (N, D) unit vectors of each part.
+        cases: As `some_of`; (N, D) unit vectors of each part.
         prior: Where there are too few pairs.
     """
     unrelated = _unrelated([head for head, _ in cases])
     if int(unrelated.sum()) < LEAST_PAIRS:
-        return dict(prior)
-    return {part: float(np.quantile(_cosines([vectors[part] for _, vectors in cases], ASKED[part])[unrelated], QUANTILE))
-            for part in PARTS}
+        return prior
+    cosines = {part: _cosines([vectors[part] for _, vectors in cases], ASKED[part]) for part in PARTS}
+    return {part: float(np.quantile(found[unrelated], QUANTILE)) for part, found in cosines.items()}
 
 
-def chosen(cases: Sequence[One]) -> list[One]:
+def some_of(cases: Sequence[One]) -> list[One]:
     """At most `MOST` of all cases, evenly over them."""
     return [cases[len(cases) * place // MOST] for place in range(MOST)] if len(cases) > MOST else list(cases)
 

@@ -1,5 +1,6 @@
 """One way to an OpenAI-compatible embedding server: requests, answers, and every fault of it in one line."""
 
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -32,8 +33,10 @@ class Line:
         self._chosen, self._listed = model, ""
         self._seconds = timeout_s
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        # A proxy of the environment would carry pictures out of the house.
-        self._client = httpx.Client(timeout=timeout_s, headers=headers, trust_env=False)
+        # A proxy of the environment would carry pictures out of the house; the system's certificates count, and
+        # SSL_CERT_FILE.
+        verify = ssl.create_default_context() if self.url.startswith("https:") else False
+        self._client = httpx.Client(timeout=timeout_s, headers=headers, trust_env=False, verify=verify)
 
     @property
     def model(self) -> str:
@@ -78,7 +81,7 @@ class Line:
         for _ in range(TRIES - 1):
             try:
                 answer = self._client.request(method, f"{self.url}/{path}", json=body)
-                if answer.status_code < BROKEN and answer.status_code != BUSY or answer.status_code in BAD_REQUEST:
+                if answer.status_code in BAD_REQUEST or (answer.status_code < BROKEN and answer.status_code != BUSY):
                     return answer
             except httpx.TimeoutException:
                 raise
@@ -117,7 +120,7 @@ def _first_model(answer: Any) -> str:
 def _unit_vectors(answer: Any, number: int) -> Values:
     rows = sorted(enumerate(answer["data"]), key=lambda row: int(row[1].get("index", row[0])))
     vectors = np.asarray([row["embedding"] for _, row in rows], dtype=np.float32)
-    if vectors.ndim != 2 or len(vectors) != number:  # noqa: PLR2004 - rows of numbers
+    if vectors.ndim != 2 or len(vectors) != number:
         raise ValueError("not one vector for each")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths == 0).any():

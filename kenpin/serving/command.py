@@ -16,6 +16,12 @@ GUARD_PATH = Path(__file__).parent / "guard"
 """What stands before a server whose adapters change while it runs lies here, on that server's path."""
 CONTEXT = 32768
 """Tokens. A dialogue of six turns with six pictures of 1024 px needs less than half."""
+EMBED_CONTEXT = 4096
+"""Tokens of one picture or text; a picture of 448 px is 196 in Qwen3-VL, a long note some hundred."""
+EMBED_SIDE = 448
+"""Longest side of a picture as the embedder sends it, px."""
+FITTING = -1
+"""The server takes what the model was made for, or less if its memory holds less."""
 SEQUENCES = 8
 """Dialogues at once on a CPU; a card takes what its memory holds."""
 NOWHERE = "none.invalid"
@@ -50,6 +56,12 @@ class Plan:
     """Of attention keys and values kept on a CPU."""
     threads: int = 1
     """Of a CPU server."""
+    embed: bool = False
+    """Vectors of pictures and words for past cases, instead of a planner."""
+    sized: bool = True
+    """The model's processor takes bounds in pixels, as those of the Qwen-VL families do."""
+    share: float | None = None
+    """Of a card's memory; vLLM takes .9 if it is not told."""
 
 
 def command(plan: Plan) -> list[str]:
@@ -63,15 +75,16 @@ def command(plan: Plan) -> list[str]:
         str(plan.home.python), "-m", "vllm.entrypoints.openai.api_server",
         "--model", plan.model, "--host", plan.host, "--port", str(plan.port),
         "--max-model-len", str(plan.context),
-        "--enable-auto-tool-choice", "--tool-call-parser", plan.parser, "--tool-strict-level", "parameter",
-        "--structured-outputs-config", _json({"backend": "xgrammar", "disable_any_whitespace": True}),
+        *(["--runner", "pooling"] if plan.embed else _planning(plan)),
         "--limit-mm-per-prompt", _json({"image": plan.pictures, "video": 0}),
-        "--mm-processor-kwargs", _json({"size": {"shortest_edge": SMALLEST_PIXELS,
-                                                 "longest_edge": plan.long_side**2}}),
         # A picture's address in a request would make the server fetch it, from the company's network too.
         "--allowed-media-domains", NOWHERE,
-        "--enable-prefix-caching",
     ]  # fmt: skip
+    if plan.sized:
+        words += ["--mm-processor-kwargs", _json({"size": {"shortest_edge": SMALLEST_PIXELS,
+                                                           "longest_edge": plan.long_side**2}})]  # fmt: skip
+    if plan.share and plan.home.device == "gpu":
+        words += ["--gpu-memory-utilization", str(plan.share)]
     if plan.name:
         words += ["--served-model-name", plan.name]
     if plan.home.device == "cpu":
@@ -95,6 +108,13 @@ def _lora(plan: Plan) -> list[str]:
         # vLLM's own key leaves a second way to load adapters open, and takes any folder.
         words += ["--middleware", "kenpin_vllm_guard.Guard"]
     return words
+
+
+def _planning(plan: Plan) -> list[str]:
+    """What a planner's calls need."""
+    return ["--enable-auto-tool-choice", "--tool-call-parser", plan.parser, "--tool-strict-level", "parameter",
+            "--structured-outputs-config", _json({"backend": "xgrammar", "disable_any_whitespace": True}),
+            "--enable-prefix-caching"]  # fmt: skip
 
 
 def variables(plan: Plan, key: str | None = None) -> dict[str, str]:

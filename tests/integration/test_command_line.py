@@ -195,3 +195,12 @@ def test_a_broken_settings_file_is_one_line(kenpin: Kenpin, folder: Path, home: 
     (home / "kenpin.toml").write_text("planner = [")
 
     assert "kenpin.toml cannot be read" in kenpin("inspect", folder / "part.png", "Look").line
+
+
+def test_a_local_model_that_is_not_there_is_one_line(kenpin: Kenpin, folder: Path) -> None:
+    """With or without the extra: it ends, and no other planner takes its place."""
+    ran = kenpin("inspect", folder / "part.png", "Is it fine?", "--planner", "local", "--json")
+
+    assert (ran.code, ran.out) == (3, "")
+    assert "kenpin[local]" in ran.err or "KENPIN_LOCAL_MODEL" in ran.err
+    assert "Traceback" not in ran.err and "embedded" not in ran.err

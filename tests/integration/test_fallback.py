@@ -328,6 +328,33 @@ def test_a_server_that_came_back_as_another_is_found_out_about(tmp_path: Path, p
     assert first != second
 
 
+def test_a_server_that_came_back_with_another_name_in_the_middle_of_a_turn(tmp_path: Path, picture: Path) -> None:
+    """The turn stops in one line and is kept; gone on with, it is the new model's, and the trace names it."""
+    from kenpin.session import material
+
+    port, actor = fake.unused_port(), console_actor()
+    services = opened(tmp_path, f"http://127.0.0.1:{port}/v1")
+    old, new = ({"id": name, "object": "model", "root": name} for name in ("Qwen3-VL-4B", "Qwen3-VL-8B"))
+    turn = [called(("crop", CROP)), status(404, "The model `Qwen3-VL-4B` does not exist.")]
+
+    def reply(request: Any) -> Any:
+        if not request.path.endswith("/chat/completions") or len(request.body["tools"]) == 1 or not turn:
+            return working(request)
+        return turn.pop(0)
+
+    with serving(reply, port=port, models=[old]):
+        key = services.asking.start(actor, material(picture))
+        with pytest.raises(Unavailable, match="does not know what was asked for") as caught:
+            list(services.asking.say(actor, key, "Look at it"))
+        assert "\n" not in str(caught.value)
+    with serving(reply, port=port, models=[new]):
+        list(services.asking.resume(actor, key))
+    trace = services.asking.trace(actor, key)
+    (done,) = trace.turns
+    assert done.answer and [step.tool for step in done.steps] == ["crop"]
+    assert trace.planner.model == "Qwen3-VL-4B" and done.planner and done.planner.model == "Qwen3-VL-8B"
+
+
 def test_the_settings_are_held_to_sense(monkeypatch: pytest.MonkeyPatch, kenpin: Callable[..., Any],
                                         picture: Path) -> None:
     monkeypatch.setenv("KENPIN_PLANNER_FALLBACK", "embedded")
@@ -354,6 +381,16 @@ def test_the_command_line_says_it(monkeypatch: pytest.MonkeyPatch, kenpin: Calla
     ran = kenpin("inspect", picture, say, "--planner", "vllm", "--json")
     (turn,) = json.loads(ran.out)["turns"]
     assert turn["fallback"]["instead_of"]["backend"] == "vllm" and turn["planner"]["backend"] == "embedded"
+
+
+def test_the_doctor_asks_each_by_itself(monkeypatch: pytest.MonkeyPatch, kenpin: Callable[..., Any]) -> None:
+    monkeypatch.setenv("KENPIN_VLLM_URL", f"http://127.0.0.1:{fake.unused_port()}/v1")
+    monkeypatch.setenv("KENPIN_PLANNER_FALLBACK", "embedded")
+    ran = kenpin("doctor", "--planner", "vllm", "--json")
+    found = {line["what"]: line for line in json.loads(ran.out)}
+    assert ran.code == 3 and not found["planner vllm"]["ok"] and found["fallback embedded"]["ok"]
+    assert not any(what.startswith("fallback") for what in
+                   (line["what"] for line in json.loads(kenpin("doctor", "--planner", "embedded", "--json").out)))
 
 
 def test_a_suite_measures_one_planner(monkeypatch: pytest.MonkeyPatch, kenpin: Callable[..., Any],

@@ -269,3 +269,42 @@ def test_a_prompt_that_stays_too_long_is_one_line() -> None:
 def test_a_model_without_eyes(words: str) -> None:
     with serving(status(400, words)) as server, pytest.raises(Unavailable, match="takes no pictures"):
         turn(server)
+
+
+def test_a_reply_that_drips_is_bounded_as_a_whole() -> None:
+    """Each byte comes in time, the reply does not."""
+    with serving(fake.drip(0.05)) as server:
+        start = time.monotonic()
+        with pytest.raises(Unavailable) as caught:
+            turn(server, vllm_timeout=0.6, vllm_retries=0)
+        assert time.monotonic() - start < 5
+        assert "still sending its reply after 0.6 s" in one_line(caught.value)
+
+
+def test_a_reply_that_drips_once() -> None:
+    with serving(fake.drip(0.05), called(("answer", ANSWER))) as server:
+        assert turn(server, vllm_timeout=0.6)[0].kind == "answer"
+
+
+def test_a_reply_without_end_is_not_taken_into_memory() -> None:
+    with serving(fake.endless()) as server:
+        with pytest.raises(Unavailable) as caught:
+            turn(server, vllm_retries=0)
+        assert "more than 16 MiB" in one_line(caught.value)
+        assert server.poured < 64 * 2**20
+
+
+def test_a_reply_that_unpacks_to_gigabytes_is_not_unpacked() -> None:
+    with serving(fake.packed(200)) as server:
+        with pytest.raises(Unavailable) as caught:
+            turn(server, vllm_retries=0)
+        assert "compressed reply (gzip)" in one_line(caught.value)
+        assert server.chats[0].headers["accept-encoding"] == "identity"
+
+
+def test_the_questions_beside_the_chat_have_the_same_bounds() -> None:
+    from agent.planners.vllm_chat import Line
+
+    for fault in (fake.packed(200), fake.endless(), fake.drip(0.05)):
+        with serving(fault) as server:
+            assert Line(Settings(vllm_url=server.url, vllm_timeout=0.6)).raw("/tokenize", {"messages": []}) is None

@@ -24,7 +24,7 @@ from langchain_core.messages import convert_to_messages
 from kenpin.config import Settings
 from kenpin.contracts.errors import MissingExtra, Unavailable
 from kenpin.serving.command import CPU_PATH
-from kenpin.serving.machine import find_home
+from kenpin.serving.machine import Home, find_home
 
 HERE = Path(__file__).parent
 TRAINED = HERE.parents[1] / "models" / "planner-small"
@@ -60,13 +60,17 @@ class Live:
     def log(self) -> Path:
         return self.home / "vllm.log"
 
+    @property
+    def words(self) -> list[str]:
+        """What is served, and how."""
+        return [str(self.model), "--name", NAME, "--port", str(self.port), "--context", str(CONTEXT),
+                "--adapter", f"{ADAPTER}={self.model.with_name('adapter')}", *self.flags]
+
     def start(self) -> None:
         """Run `kenpin serve` and wait until it says that the server is ready."""
         said = self.home / f"serve-{len(self.out)}.txt"
         self.out.append(said)
-        words = [sys.executable, "-m", "kenpin.cli", "serve", str(self.model), "--name", NAME, "--port",
-                 str(self.port), "--context", str(CONTEXT), "--adapter", f"{ADAPTER}={self.model.with_name('adapter')}",
-                 *self.flags]
+        words = [sys.executable, "-m", "kenpin.cli", "serve", *self.words]
         variables = {**os.environ, "KENPIN_HOME": str(self.home), "PYTHONPATH": str(HERE.parents[1]),
                      "OMP_NUM_THREADS": "1"} | ({"KENPIN_VLLM_KEY": self.key} if self.key else {})
         with said.open("wb") as out:
@@ -197,6 +201,18 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def local_parts() -> None:
+    """For tests of the server that need the extra `local` too."""
+    need_local()
+
+
+@pytest.fixture
+def local_parts() -> Callable[[], None]:
+    """`need_local`, for tests that start a Python of their own."""
+    return need_local
+
+
+@pytest.fixture
 def way(request: pytest.FixtureRequest) -> Way:
     """Where the model of a test runs: `served`, `random` or `small`."""
     if request.param == "served":
@@ -207,28 +223,85 @@ def way(request: pytest.FixtureRequest) -> Way:
     return in_process(8192, TRAINED, 500, vllm_long_side=448)
 
 
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Pooling(Live):
+    """A server of embeddings. Another model may be put in its place before it is started again."""
+
+    python: Path = Path()
+
+    @property
+    def words(self) -> list[str]:
+        return [str(self.model), "--embed", "--name", "embedder", "--port", str(self.port)]
+
+    @property
+    def log(self) -> Path:
+        return self.home / "embed.log"
+
+    def settings(self, **more: Any) -> Settings:
+        return Settings(**{"embed_url": self.url, "embed_timeout": 300.0, **more})
+
+    def by_transformers(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What transformers itself makes of the same inputs with the same weights (`reference_vectors.py`)."""
+        import numpy as np
+
+        given, found = self.home / "asked.npz", self.home / "found.npz"
+        np.savez(given, **asked)
+        subprocess.run([str(self.python), str(HERE / "reference_vectors.py"), str(self.model), str(given), str(found)],
+                       check=True, capture_output=True, timeout=600,
+                       env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"})
+        return dict(np.load(found))
+
+
 @pytest.fixture(scope="session")
-def served_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a model with random weights, an adapter beside it."""
+def pooling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pooling]:
+    """A running server of embeddings, of the CLIP architecture."""
+    home = server_home()
+    folder = tmp_path_factory.mktemp("pooling")
+    write_model(home.python, "random_clip.py", folder / "clip")
+    server = Pooling(model=folder / "clip", home=folder, port=free_port(), python=home.python)
     try:
-        home = find_home(None)
+        server.start()
+        yield server
+    finally:
+        if server.process and server.process.poll() is None:
+            server.stop()
+
+
+def server_home() -> Home:
+    """The server's environment; without it the tests are skipped, unless they must run."""
+    try:
+        return find_home(None)
     except Unavailable as exc:
         if os.environ.get("KENPIN_REQUIRE_VLLM") == "1":
             raise
         pytest.skip(f"no server to ask: {exc}")
-    model = tmp_path_factory.mktemp("live") / "model"
-    subprocess.run([str(home.python), str(HERE / "random_model.py"), str(model)], check=True, capture_output=True,
+
+
+def write_model(python: Path, script: str, folder: Path) -> None:
+    """Let the server's own Python write a model."""
+    subprocess.run([str(python), str(HERE / script), str(folder)], check=True, capture_output=True,
                    env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"}, timeout=300)
+
+
+@pytest.fixture(scope="session")
+def served_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a model with random weights, an adapter beside it."""
+    home, model = server_home(), tmp_path_factory.mktemp("live") / "model"
+    write_model(home.python, "random_model.py", model)
     return model
 
 
 @contextmanager
 def running(model: Path, home: Path, flags: tuple[str, ...] = (), key: str | None = None) -> Iterator[Live]:
     """A server on a free port, stopped at the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = Live(model=model, home=home, port=port, flags=flags, key=key)
+    server = Live(model=model, home=home, port=free_port(), flags=flags, key=key)
     try:
         server.start()
         yield server

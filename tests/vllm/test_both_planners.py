@@ -154,7 +154,7 @@ def dialogue(steps: int, letters: int) -> list[Any]:
     return said
 
 
-@both
+@lost
 def test_a_prompt_that_is_too_long(way: Any, home: Path) -> None:
     """Older steps are shortened and it is asked once more. What stays too long is one line."""
     line = way.line()
