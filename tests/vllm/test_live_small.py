@@ -57,6 +57,6 @@ def test_it_was_started_without_a_flag(small: Any, home: Path) -> None:
 def test_it_chooses_the_right_tools_over_several_turns(small: Any, home: Path, overheard: list[Any],
                                                        talk: tuple[str, ...]) -> None:
     trace = talked(small, home, "panel.png", talk[1:])
-    first, second, third = trace.turns
+    first = trace.turns[0]
     assert [step.tool for step in first.steps] == ["check_image", "detect"]
     assert first.steps[1].args["types"] == ["scratch"]
