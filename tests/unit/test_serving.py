@@ -5,11 +5,12 @@ import os
 import shlex
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
+from runpy import run_path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,11 +39,12 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def plan(monkeypatch: pytest.MonkeyPatch, model: Path | str, home: Home, found: int = 0, **more: Any) -> Any:
+def plan(monkeypatch: pytest.MonkeyPatch, model: Path | str, home: Home, found: int = 0, key: str | None = None,
+         **more: Any) -> Any:
     monkeypatch.setattr(machine, "find_home", lambda chosen: home)
     there = tuple(Card(index=n, name="NVIDIA H100 80GB HBM3", total_gib=79.6) for n in range(found))
     monkeypatch.setattr(planning, "found", lambda: there)
-    return planning.made(Settings(home=Path("/data")), str(model), **more)
+    return planning.made(Settings(home=Path("/data"), vllm_key=key), str(model), **more)
 
 
 def value(words: list[str], flag: str) -> str:
@@ -63,6 +65,31 @@ def test_what_calls_and_pictures_need_is_always_there(monkeypatch: pytest.Monkey
         assert value(words, "--allowed-media-domains") == "none.invalid"
         assert value(words, "--host") == "127.0.0.1"
         assert value(words, "--max-model-len") == "32768"
+
+
+@pytest.mark.parametrize(("kind", "size", "wanted"), [
+    ("qwen3_vl", {"shortest_edge": 65536, "longest_edge": 157696}, (65536, 157696)),
+    ("qwen3_vl", {"shortest_edge": 65536, "longest_edge": 16777216}, (65536, 1024**2)),
+    # Boxes in pixels of the picture as it was sent: it must not be enlarged on the way.
+    ("qwen2_5_vl", {"shortest_edge": 65536, "longest_edge": 12845056}, (4096, 1024**2)),
+    ("qwen3_vl", None, (4096, 1024**2)),
+])
+def test_pictures_are_as_large_as_the_model_was_trained_on(
+    monkeypatch: pytest.MonkeyPatch, model: Path, kind: str, size: dict[str, int] | None, wanted: tuple[int, int],
+) -> None:
+    (model / "config.json").write_text(json.dumps({"model_type": kind, "num_attention_heads": 4}))
+    if size:
+        (model / "preprocessor_config.json").write_text(json.dumps({"size": size}))
+    words = command(plan(monkeypatch, model, CPU))
+    assert tuple(json.loads(value(words, "--mm-processor-kwargs"))["size"].values()) == wanted
+
+
+def test_the_small_planner_needs_no_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = command(plan(monkeypatch, Path(__file__).parents[2] / "models" / "planner-small", CPU))
+    assert value(words, "--tool-call-parser") == "hermes"
+    assert value(words, "--max-model-len") == "8192"
+    assert json.loads(value(words, "--mm-processor-kwargs"))["size"] == {
+        "shortest_edge": 256 * 256, "longest_edge": 448 * 352}
 
 
 @pytest.mark.parametrize(("cards", "heads", "wanted"), [(1, 32, 1), (2, 32, 2), (3, 32, 2), (8, 32, 8), (6, 28, 4)])
@@ -89,34 +116,68 @@ def test_a_cpu_gets_its_own_variables(monkeypatch: pytest.MonkeyPatch, model: Pa
     assert "PYTHONPATH" not in variables(plan(monkeypatch, model, GPU, 1))
 
 
-def adapter(folder: Path, *names: str, rank: int = 12) -> Path:
-    folder.mkdir()
-    (folder / "adapter_config.json").write_text(json.dumps({"r": rank, "peft_type": "LORA"}))
-    header = json.dumps({"__metadata__": {}, **{name: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
-                                                for name in names}}).encode()
-    (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
-    return folder
+DOUBLE = SimpleNamespace(**run_path(str(ROOT / "tests" / "adapters_double.py")))
+LAYER = DOUBLE.AT.format(0, "q_proj")
 
 
-LANGUAGE = "base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_A.weight"
-ENCODER = "base_model.model.model.visual.blocks.0.attn.qkv.lora_A.weight"
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """A model with its weights, against which adapters are held."""
+    return Path(DOUBLE.model(tmp_path / "whole"))
 
 
-def test_adapters_are_named(monkeypatch: pytest.MonkeyPatch, model: Path, tmp_path: Path) -> None:
-    folder = adapter(tmp_path / "a", LANGUAGE)
-    words = command(plan(monkeypatch, model, CPU, adapters=[f"lineA={folder}"]))
+def test_adapters_are_named(monkeypatch: pytest.MonkeyPatch, whole: Path, tmp_path: Path) -> None:
+    folder = DOUBLE.adapter(tmp_path / "a", DOUBLE.layer(LAYER, rank=12), r=12)
+    words = command(plan(monkeypatch, whole, CPU, adapters=[f"lineA={folder}"]))
     assert words[words.index("--enable-lora"):] == [
         "--enable-lora", "--max-lora-rank", "16", "--max-loras", "1", "--lora-modules", f"lineA={folder}"]
+    assert "VLLM_ALLOW_RUNTIME_LORA_UPDATING" not in variables(plan(monkeypatch, whole, CPU))
 
 
-def test_an_adapter_that_would_be_left_out_is_an_error(monkeypatch: pytest.MonkeyPatch, model: Path,
+def test_an_adapter_that_would_be_left_out_is_an_error(monkeypatch: pytest.MonkeyPatch, model: Path, whole: Path,
                                                        tmp_path: Path) -> None:
-    mixed, high = adapter(tmp_path / "a", LANGUAGE, ENCODER), adapter(tmp_path / "b", LANGUAGE, rank=1024)
+    both = DOUBLE.layer(LAYER) | DOUBLE.layer("model.visual.blocks.0.attn.qkv", outputs=96)
+    mixed, high = DOUBLE.adapter(tmp_path / "a", both), DOUBLE.adapter(tmp_path / "b", r=1024)
+    other = DOUBLE.adapter(tmp_path / "d", DOUBLE.layer("model.layers.0.self_attn.q_proj"))
     (tmp_path / "c").mkdir()
     for given, words in ((f"x={mixed}", "picture encoder"), (f"x={high}", "rank 1024"), ("lineA", "NAME=FOLDER"),
-                         (f"x={tmp_path / 'c'}", "holds no LoRA adapter")):
+                         (f"x={tmp_path / 'c'}", "holds no LoRA adapter"), (f"x={other}", "trained on another model")):
         with pytest.raises(BadInput, match=words):
-            plan(monkeypatch, model, CPU, adapters=[given])
+            plan(monkeypatch, whole, CPU, adapters=[given])
+    # Where the model's files are not here yet, what the adapter says of itself is held against itself.
+    with pytest.raises(BadInput, match="picture encoder"):
+        plan(monkeypatch, model, CPU, adapters=[f"x={mixed}"])
+
+
+def running(monkeypatch: pytest.MonkeyPatch, model: Path, home: Home, key: str | None = "secret", **more: Any) -> Any:
+    return plan(monkeypatch, model, home, 1, key, while_running=True, **more)
+
+
+def test_adapters_while_it_runs_come_with_room_a_key_and_a_guard(
+    monkeypatch: pytest.MonkeyPatch, whole: Path, tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/theirs")
+    for home in (CPU, GPU):
+        made = running(monkeypatch, whole, home)
+        words, given = command(made), variables(made, "secret")
+        assert words[words.index("--enable-lora"):] == [
+            "--enable-lora", "--max-lora-rank", "64", "--max-loras", "4", "--middleware", "kenpin_vllm_guard.Guard"]
+        assert given["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "True"
+        assert given["KENPIN_GUARD_FOLDER"] == str(Path("/data").resolve() / "adapters" / ".kept")
+        assert Path(given["PYTHONPATH"].split(os.pathsep)[-1], "kenpin_vllm_guard.py").is_file()
+        assert ("/theirs" in given["PYTHONPATH"]) == (home is GPU), "a CPU server has had a path of its own all along"
+        assert "secret" not in shown(words, given)
+    folder = DOUBLE.adapter(tmp_path / "a", DOUBLE.layer(LAYER, rank=100), r=100)
+    words = command(running(monkeypatch, whole, CPU, adapters=[f"lineA={folder}"], room=2, rank=8))
+    assert (value(words, "--max-lora-rank"), value(words, "--max-loras")) == ("128", "3")
+
+
+def test_adapters_while_it_runs_need_a_key_and_loopback(monkeypatch: pytest.MonkeyPatch, whole: Path) -> None:
+    for key in (None, ""):
+        with pytest.raises(BadInput, match="KENPIN_VLLM_KEY"):
+            running(monkeypatch, whole, CPU, key)
+    with pytest.raises(BadInput, match="could load adapters"):
+        running(monkeypatch, whole, CPU, host="0.0.0.0", behind_proxy=True)
 
 
 @pytest.mark.parametrize(("home", "cards", "more", "words"), [
