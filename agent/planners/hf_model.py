@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any
 
 from jinja2 import TemplateError
@@ -23,7 +23,8 @@ FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, 
 """What the libraries raise on a folder that is no model, or one that they do not know."""
 NO_ROOM = ("out of memory", "can't allocate memory", "not enough memory")
 OFFLINE = {"local_files_only": True, "trust_remote_code": False}
-_LOADING, _WRITING = Lock(), Lock()
+_LOADING, _USING = Lock(), RLock()
+"""A tokenizer is not made for two threads, and a card not for two prompts of unknown length."""
 _KEPT: "dict[tuple[Folder, Folder | None], Model]" = {}
 """The model that was loaded last: sessions of the chat page share it."""
 
@@ -78,7 +79,7 @@ class Model:
         import torch
         from xgrammar.contrib.hf import LogitsProcessor
 
-        with _WRITING, self._guarded(), torch.inference_mode(), warnings.catch_warnings():
+        with self._guarded(), torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.manual_seed(SEED)
             out = self.net.generate(
@@ -91,7 +92,7 @@ class Model:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        with guarded(self.folder, self.device):
+        with _USING, guarded(self.folder, self.device):
             yield
 
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,21 @@ def test_the_same_prompt_gives_the_same_reply(way: Any, home: Path) -> None:
     bound = line.bound(line.served(), strict_tools(OFFERED, "per_mille"))
     said = [line.ask(bound, [shown(150)]).model_dump(exclude={"id"}) for _ in range(2)]
     assert said[0] == said[1]
+
+
+@small
+def test_two_sessions_at_once_get_what_each_gets_alone(way: Any, home: Path) -> None:
+    line = way.line()
+    bound = line.bound(line.served(), strict_tools(OFFERED, "per_mille"))
+    asked = [[shown(20)], [HumanMessage("Read the lettering.")]] * 2
+
+    def said(messages: Any) -> Any:
+        return line.ask(bound, messages).model_dump(exclude={"id"})
+
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(said, asked))
+    assert together == [said(messages) for messages in asked[:2]] * 2
+    assert together[0] != together[1]
 
 
 @small
