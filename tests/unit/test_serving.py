@@ -339,6 +339,9 @@ def test_a_clip_is_not_told_bounds_that_its_processor_does_not_know(
     assert "--mm-processor-kwargs" not in words
     assert value(words, "--max-model-len") == "77"
     assert "--enforce-eager" in words
+    (model / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(BadInput, match=r"takes no pictures.*such as CLIP or Qwen3-VL-Embedding"):
+        plan(monkeypatch, model, CPU, embed=True)
     words = command(plan(monkeypatch, "openai/clip-vit-base-patch32", CPU, embed=True))
     assert value(words, "--max-model-len") == "-1", "the server knows, and fits it to its memory"
 
