@@ -63,8 +63,9 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
     if context and known.context and context > known.context:
         raise BadInput(f"--context {context}: the model was made for {known.context} tokens")
     if not known.sees:
-        raise BadInput(f"{model} takes no pictures (its config.json names no part that sees); serve a vision-language "
-                       "model, such as one of the Qwen3-VL family")
+        better = "an embedding model of pictures and words, such as CLIP or Qwen3-VL-Embedding" if embed else (
+            "a vision-language model, such as one of the Qwen3-VL family")
+        raise BadInput(f"{model} takes no pictures (its config.json names no part that sees); serve {better}")
     used = _cards(home, device, cards or (1 if embed else None), known.heads, share or SHARE)
     cache = EMBED_CACHE_GIB if embed else machine.cache_gib()
     _check_memory(model, known.weights_gib, used, cache, min(OF_CARDS, share or OF_CARDS))

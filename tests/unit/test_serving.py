@@ -296,53 +296,6 @@ def test_the_compose_file_starts_vllm_as_kenpin_does(monkeypatch: pytest.MonkeyP
         assert flags[name] == ours[name], name
 
 
-def test_the_compose_file_starts_the_embedding_server_as_kenpin_does(
-    monkeypatch: pytest.MonkeyPatch, model: Path,
-) -> None:
-    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
-    service = compose["services"]["embed"]
-    assert service["profiles"] == ["embed"], "only where it is asked for"
-    flags = dict(word.removeprefix("--").partition("=")[::2] for word in service["command"])
-    words = command(plan(monkeypatch, model, GPU, 1, embed=True, name="embedder", share=0.15, port=8002))
-    ours = dict(zip((word.removeprefix("--") for word in words[3::2]), words[4::2], strict=True))
-    share = flags.pop("gpu-memory-utilization")
-    assert share == "${KENPIN_EMBED_SHARE:-0.15}" and ours.pop("gpu-memory-utilization") == "0.15"
-    for name in set(ours) - {"model", "host"}:
-        assert flags[name] == ours[name], name
-    assert set(flags) == set(ours) - {"host"}
-
-
-def test_an_embedding_server_gets_what_pictures_and_words_need(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
-    made = plan(monkeypatch, model, GPU, 4, embed=True, share=0.15)
-    words = command(made)
-    assert value(words, "--runner") == "pooling"
-    assert json.loads(value(words, "--limit-mm-per-prompt")) == {"image": 1, "video": 0}
-    assert json.loads(value(words, "--mm-processor-kwargs"))["size"]["longest_edge"] == 448**2
-    assert value(words, "--allowed-media-domains") == "none.invalid"
-    assert value(words, "--host") == "127.0.0.1"
-    assert value(words, "--max-model-len") == "4096"
-    assert value(words, "--gpu-memory-utilization") == "0.15"
-    assert not [word for word in words if "tool" in word or "structured" in word or "parallel" in word]
-    assert "secret" not in shown(words, variables(made, "secret"))
-    assert variables(made, "secret")["VLLM_API_KEY"] == "secret"
-    for wrong in ({"parser": "hermes"}, {"adapters": ("a=b",)}, {"host": "0.0.0.0"}):
-        with pytest.raises(BadInput):
-            plan(monkeypatch, model, GPU, 4, embed=True, **wrong)
-
-
-def test_a_clip_is_not_told_bounds_that_its_processor_does_not_know(
-    monkeypatch: pytest.MonkeyPatch, model: Path,
-) -> None:
-    (model / "config.json").write_text(json.dumps({
-        "model_type": "clip", "vision_config": {}, "text_config": {"max_position_embeddings": 77}}))
-    words = command(plan(monkeypatch, model, CPU, embed=True))
-    assert "--mm-processor-kwargs" not in words
-    assert value(words, "--max-model-len") == "77"
-    assert "--enforce-eager" in words
-    words = command(plan(monkeypatch, "openai/clip-vit-base-patch32", CPU, embed=True))
-    assert value(words, "--max-model-len") == "-1", "the server knows, and fits it to its memory"
-
-
 def test_only_the_proxy_is_reached_from_outside() -> None:
     compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
     assert [name for name, service in compose["services"].items() if "ports" in service] == ["proxy"]
