@@ -16,7 +16,7 @@ class CaseService(CaseDesk):
     """The case base behind `Right.READ` and `Right.CASES`. Each change is in the audit log, and there first."""
 
     def __init__(self, kenpin: Kenpin) -> None:
-        super().__init__(kenpin.people, lambda: kenpin.cases, kenpin.database, kenpin.audit)
+        super().__init__(kenpin.people, lambda: kenpin.readable_cases, kenpin.database, kenpin.audit)
         self._kenpin = kenpin
 
     def everything(self, actor: Actor) -> list[Case]:

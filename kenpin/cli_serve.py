@@ -14,6 +14,9 @@ from kenpin.cli_shared import console
 if TYPE_CHECKING:
     from kenpin.serving.command import Plan
 
+PORT, EMBED_PORT = 8000, 8002
+"""Of a planner and of an embedding model; 8001 is Chroma's in deploy/."""
+
 DeviceOption = Annotated[Literal["auto", "cpu", "gpu"], typer.Option("--device", help="What it must run on.")]
 LoraOption = Annotated[
     list[str] | None, typer.Option("--adapter", help="LoRA adapter, NAME=FOLDER; may be given several times.")
@@ -25,29 +28,38 @@ def serve(
     name: Annotated[str | None, typer.Option("--name", help="What the server calls it.")] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on; this machine only unless given.")]
     = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Default 8000; with --embed 8002.")]
+    = None,
     device: DeviceOption = "auto",
     cards: Annotated[int | None, typer.Option("--cards", min=1, help="Cards to spread it over; default all.")] = None,
     context: Annotated[int | None, typer.Option("--context", min=2048, help="Tokens a prompt may hold.")] = None,
     parser: Annotated[str | None, typer.Option("--parser", help="Parser of tool calls; default fits the model.")]
     = None,
     adapter: LoraOption = None,
+    embed: Annotated[bool, typer.Option("--embed", help="An embedding model for past cases, not a planner.")] = False,
+    share: Annotated[
+        float | None, typer.Option("--share", min=0.05, max=0.95, help="Share of a card's memory; default 0.9.")
+    ] = None,
     wait: Annotated[float, typer.Option("--wait", min=1, help="Seconds until it must answer.")] = 900.0,
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="Others reach --host only through a proxy that checks them.")
     ] = False,
     show: Annotated[bool, typer.Option("--print", help="Print the command and start nothing.")] = False,
 ) -> None:
-    """Start vLLM with the right flags, wait until it answers, and stop it with Ctrl+C."""
+    """Start vLLM with the right flags, wait until it answers, and stop it with Ctrl+C.
+
+    With --embed it serves an embedding model (CLIP, Qwen3-VL-Embedding) for past cases: set KENPIN_EMBED_URL to it.
+    """
     from kenpin.config import read_settings
     from kenpin.serving.command import command, shown, variables
     from kenpin.serving.planning import made
 
     settings = read_settings()
-    plan = made(settings, model, name=name, host=host, port=port, device=device, cards=cards, context=context,
-                parser=parser, adapters=adapter or (), behind_proxy=behind_proxy)
-    key = settings.vllm_key.get_secret_value() if settings.vllm_key else None
-    words, given = command(plan), variables(plan, key)
+    plan = made(settings, model, name=name, host=host, port=port or (EMBED_PORT if embed else PORT), device=device,
+                cards=cards, context=context, parser=parser, adapters=adapter or (), behind_proxy=behind_proxy,
+                embed=embed, share=share)
+    secret = settings.embed_key if embed else settings.vllm_key
+    words, given = command(plan), variables(plan, secret.get_secret_value() if secret else None)
     if show:
         sys.stdout.write(shown(words, given) + "\n")
         return
@@ -65,7 +77,7 @@ def _run(plan: "Plan", words: list[str], given: dict[str, str], home: Path, *, w
     from kenpin.serving.process import TICK, ending, last_lines, own_log, start
 
     check_free(plan.host, plan.port)
-    log, held = own_log(home, "vllm", plan.port)
+    log, held = own_log(home, "embed" if plan.embed else "vllm", plan.port)
     stops: list[int] = []
 
     def asked(number: int, frame: FrameType | None) -> None:

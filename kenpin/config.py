@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     """Base URL of an OpenAI-compatible pooling server for embeddings; None uses the offline embedder."""
     embed_model: str | None = None
     embed_key: SecretStr | None = None
+    embed_timeout: float = Field(default=20.0, gt=0)
+    """Seconds that the embedding server gets for a request."""
 
     @classmethod
     def settings_customise_sources(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from kenpin.cases.embed_server import ServerEmbedder
+from kenpin.cases.settling import Settler
 from kenpin.config import Settings
 from kenpin.contracts.errors import KenpinError
 from kenpin.database.tables import inspections
@@ -116,13 +118,38 @@ def _key(kenpin: Kenpin, found: KeyState) -> Finding:
 
 def _parts(kenpin: Kenpin) -> Iterator[Finding]:
     try:
-        cases, differ = kenpin.cases, kenpin.settler.agreement()
-        says = f"{len(cases.heads())} cases, embedder {kenpin.embedder.name}"
+        cases = kenpin.readable_cases
+        differ = Settler(kenpin.database, kenpin.vault, kenpin.pictures, cases).agreement()
+        says = f"{len(cases.heads())} cases, embedder {cases.described_by}"
         more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
         yield Finding("past cases", not differ, "; ".join([says, *differ[:3]]) + more,
                       "run: kenpin cases settle" if differ else "")
     except (KenpinError, OSError) as exc:
         yield Finding("past cases", False, str(exc), "check KENPIN_CHROMA_HOST or the data folder")
+        return
+    try:
+        if isinstance(kenpin.embedder, ServerEmbedder):
+            yield from _embedding(kenpin.embedder)
+        if said := cases.objection():
+            yield Finding("past cases", False, said)
+    except KenpinError as exc:
+        yield Finding("embedding server", False, str(exc), "past cases can be read and not searched")
+
+
+def _embedding(embedder: ServerEmbedder) -> Iterator[Finding]:
+    """What the embedding server takes, found out by asking it.
+
+    Raises:
+        Unavailable: It does not answer.
+    """
+    found, (right, colours) = embedder.found, embedder.one_space()
+    ways = [f"vectors of {found.picture_dim} numbers for pictures, {found.words_dim} for words",
+            "pictures and words with an instruction" if found.ways.picture != "alone" else "pictures alone",
+            *(["pictures made square, since it cuts the middle out"] if found.ways.square else []),
+            "several in a request" if found.ways.batched else "one picture a request"]
+    yield Finding("embedding server", True, f"{embedder.name}: {', '.join(ways)}")
+    yield Finding("embeddings of colours", True, f"{right} of {colours} found by their names; words are compared with "
+                                                 "words and pictures with pictures, so nothing rests on it")
 
 
 def _planner(kenpin: Kenpin) -> Iterator[Finding]:

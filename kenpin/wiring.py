@@ -135,7 +135,8 @@ class Kenpin:
         from kenpin.cases.bundle import load_bundled
 
         store = self.stored_cases
-        if self.settings.chroma_host is None and (names := store.made_by_others()):
+        ours = self.settings.chroma_host is None and not self.settings.embed_url
+        if ours and (names := store.made_by_others()):
             ours = all(name.startswith(OWN) for name in {*names, self.embedder.name})
             if ours and len(store.all()) <= REBUILT_AT_ONCE:
                 store.rebuild(self.pictures)
@@ -147,6 +148,14 @@ class Kenpin:
         with suppress(StoreError):
             Settler(self.database, self.vault, self.pictures, store).settle()
         return store
+
+    @property
+    def readable_cases(self) -> "ChromaCases":
+        """The case base, as it was left where its embedding server is away: it can be listed and read then."""
+        try:
+            return self.cases
+        except Unavailable:
+            return self.stored_cases
 
     def settle(self) -> None:
         """Carry over at once what was just signed, if the case base is open here; its opening does it otherwise.
@@ -183,7 +192,8 @@ class Kenpin:
             from kenpin.cases.embed_server import ServerEmbedder
 
             key = self.settings.embed_key.get_secret_value() if self.settings.embed_key else None
-            return ServerEmbedder(self.settings.embed_url, model=self.settings.embed_model, key=key)
+            return ServerEmbedder(self.settings.embed_url, model=self.settings.embed_model, key=key,
+                                  timeout_s=self.settings.embed_timeout)
         from kenpin.cases.embed_offline import OfflineEmbedder
         from tools.detection.backbone import WEIGHTS
 

@@ -64,6 +64,12 @@ def report() -> ModuleType:
     return _load("report_double")
 
 
+@pytest.fixture(scope="session")
+def embed_double() -> ModuleType:
+    """embed_double.py: a pooling server that plays a model."""
+    return _load("embed_double")
+
+
 @pytest.fixture
 def installed(house: ModuleType, tmp_path: Path) -> Callable[..., Any]:
     """Open an installation in a fresh folder with a script: `installed(script, tools=..., limits=...)`."""

@@ -15,29 +15,30 @@ from kenpin.contracts.case import CaseHead
 One = TypeVar("One")
 
 QUANTILE = 0.8
-"""Share of unrelated pairs below the baseline. The offline embedder's own baseline, set by hand, lies at .80 of pairs of
-other types (50 drawn defects of 5 types, regions as they are asked for), and the levels of `recall` were measured so."""
+"""Share of unrelated pairs below the baseline. The offline embedder's own baseline lies at .80 of the pairs of other
+types (50 drawn defects of 5 types, regions as they are asked for), and the levels of `recall` were measured with it."""
 MOST, LEAST_PAIRS = 96, 30
 """Cases that are looked at, evenly over the ids, and pairs below which the measure says nothing."""
 ASKED: Mapping[Part, int] = {"region": 2, "picture": 1, "words": 1}
 """Vectors of a case that stand for a query: a region with and without its surroundings; what the defect is called."""
 
 
-def measured(cases: Sequence[tuple[CaseHead, Mapping[Part, Vectors]]], prior: Mapping[Part, float]) -> dict[Part, float]:
+def measured(cases: Sequence[tuple[CaseHead, Mapping[Part, Vectors]]],
+             prior: Mapping[Part, float]) -> Mapping[Part, float]:
     """The cosine of each part below which `QUANTILE` of all unrelated pairs lie: other type, other part.
 
     Args:
-        cases: As `chosen`; (N, D) unit vectors of each part.
+        cases: As `some_of`; (N, D) unit vectors of each part.
         prior: Where there are too few pairs.
     """
     unrelated = _unrelated([head for head, _ in cases])
     if int(unrelated.sum()) < LEAST_PAIRS:
-        return dict(prior)
-    return {part: float(np.quantile(_cosines([vectors[part] for _, vectors in cases], ASKED[part])[unrelated], QUANTILE))
-            for part in PARTS}
+        return prior
+    cosines = {part: _cosines([vectors[part] for _, vectors in cases], ASKED[part]) for part in PARTS}
+    return {part: float(np.quantile(found[unrelated], QUANTILE)) for part, found in cosines.items()}
 
 
-def chosen(cases: Sequence[One]) -> list[One]:
+def some_of(cases: Sequence[One]) -> list[One]:
     """At most `MOST` of all cases, evenly over them."""
     return [cases[len(cases) * place // MOST] for place in range(MOST)] if len(cases) > MOST else list(cases)
 
@@ -52,7 +53,6 @@ def _unrelated(heads: Sequence[CaseHead]) -> NDArray[np.bool_]:
 def _cosines(rows: Sequence[Vectors], asked: int) -> NDArray[np.float64]:
     """(N, N) of each case as a query with each as a case: as `likeness.alike`."""
     counts = [len(one) for one in rows]
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    found = np.stack([np.maximum.reduceat(one[:asked] @ np.concatenate(rows).T, starts, axis=1).mean(axis=0)
-                      for one in rows])
-    return found.astype(np.float64)
+    starts, everything = np.concatenate([[0], np.cumsum(counts)[:-1]]), np.concatenate(rows).T
+    found = [np.maximum.reduceat(one[:asked] @ everything, starts, axis=1).mean(axis=0) for one in rows]
+    return np.stack(found).astype(np.float64)

@@ -8,9 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 from kenpin.cases.connection import Connection
+from kenpin.cases.describing import described
 from kenpin.cases.index import CaseIndex
 from kenpin.cases.likeness import PARTS, Part, Vectors, describe_case, describe_query, folded
 from kenpin.cases.packing import packed, unpacked
+from kenpin.cases.prints import made_with, objection
 from kenpin.cases.scrub import scrub
 from kenpin.cases.sealing import Reader, head_of, is_plain
 from kenpin.contracts.case import Case, CaseHead, CaseHit, CaseQuery
@@ -45,10 +47,12 @@ class ChromaCases:
         self._index: CaseIndex[Mapping[str, Any]] = CaseIndex(embedder)
         self._stamps: dict[str, str] = {}
         self._seen = ""
+        self._agreed: str | None = None
 
     @cached_property
     def _texts(self) -> Any:
-        return self._at.made(f"{self._name}-texts", embedder=self._embedder.name)
+        # An embedder on a server is not asked for its name where cases are only read.
+        return self._at.found(at := f"{self._name}-texts") or self._at.made(at, **made_with(self._embedder))
 
     @cached_property
     def _vectors(self) -> Any:
@@ -56,52 +60,62 @@ class ChromaCases:
 
     def made_by_others(self) -> set[str]:
         """Names of the embedders, other than this store's, that described its cases; such a store is only read."""
-        return self._at.within(self._others)
-
-    def _others(self) -> set[str]:
-        old = self._earlier()
-        names = {str(self._about({}).get("embedder"))} - {self._embedder.name}
+        old = self._at.within(self._earlier)
+        names = {self.described_by} - {self._embedder.name}
         return names | ({f"{(old.metadata or {}).get('embedder')} of an earlier Kenpin"} if old is not None else set())
 
     def _earlier(self) -> Any | None:
         """The collection in which an earlier Kenpin kept the texts of its cases."""
         return self._at.found(f"{self._name}-picture")
 
+    @property
+    def described_by(self) -> str:
+        """Name of the embedder that described the cases, as the case base notes it."""
+        return str(self._at.within(lambda: self._about({})).get("embedder"))
+
+    def objection(self) -> str | None:
+        """Why this store's embedder may neither search nor add; None if it may."""
+        return self._at.within(lambda: objection(self._about({}), self.made_by_others(), self._embedder))
+
     def _checked(self) -> None:
-        if made_by := self._others():
-            raise StoreError(f"the case base was made with embedder {made_by.pop()}, not {self._embedder.name}; "
-                             "go back to it, or describe its cases anew with `kenpin cases rebuild`")
+        if said := self.objection():
+            raise StoreError(said)
+        self._agreed = made_with(self._embedder).get("fingerprint")
 
     def rebuild(self, pictures: PictureStore) -> int:
         """Describe every case anew with this store's embedder, from its stored picture, and return how many.
 
-        All pictures are read before anything is changed; killed in between, it is run again.
+        All pictures are read before anything is changed; killed in between, it is run again, and nothing is searched
+        until then. Several cases are described at once where the embedder can (`parallel`).
 
         Raises:
             StoreError: A picture is missing; nothing was changed.
+            Unavailable: The embedding server does not answer; run it again.
         """
         cases = self.all()
         for case in cases:
             pictures.read_file(case.picture)
-        described = ((case, describe_case(self._embedder, case, pictures.get(case.picture))) for case in cases)
-        while batch := list(islice(described, BATCH)):
+        waiting = described(self._embedder, cases, pictures)
+        while batch := list(islice(waiting, BATCH)):
+            self._at.within(self._begin)
             self._write(batch)
         self._at.within(self._finish)
         return len(cases)
 
+    def _begin(self) -> None:
+        """From here on, vectors of two embedders may lie beside each other."""
+        if not made_with(self._embedder).items() <= self._about({}).items():
+            self._about({"rebuilding": "yes"})
+
     def _finish(self) -> None:
         """The embedder's name, and what an earlier Kenpin kept, go last: until then the case base is the old one."""
         self._at.changing()
-        self._about({"embedder": self._embedder.name})
-        self._drop_earlier()
-        self._seen = ""
-        self._stamps.clear()
-
-    def _drop_earlier(self) -> None:
+        self._about({"rebuilding": "", "fingerprint": "", **made_with(self._embedder)})
         for part in PARTS:
             self._at.drop(f"{self._name}-{part}")
         if self._at.folder is not None and self._reader.sealer is not None:
             scrub(self._at.folder)
+        self._seen, self._stamps = "", {}
 
     def seal_all(self) -> int:
         """Seal what lies plain, without describing it anew, and return how many there were; none without a key."""
@@ -230,9 +244,15 @@ class ChromaCases:
         """Best cases first. Only what is shown, or may be another exposure of what is shown, is unsealed."""
         asked = describe_query(self._embedder, query, region=region, picture=picture)
         with self._at.mutex:
+            self._same_weights()
             found = ((score, self._reader.case(kept.body), kept.vectors)
                      for score, kept in self._fresh().ordered(asked, query))
             return folded(found, asked, query.k, self._embedder)
+
+    def _same_weights(self) -> None:
+        """A server may have come back with other weights since the case base was last held against them."""
+        if self._agreed is not None and self._agreed != made_with(self._embedder).get("fingerprint"):
+            self._at.within(self._checked)
 
     def _fresh(self) -> CaseIndex[Mapping[str, Any]]:
         """The index, with everything that other processes have changed."""

@@ -1,6 +1,8 @@
 """One way to an OpenAI-compatible embedding server: requests, answers, and every fault of it in one line."""
 
+import ssl
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -32,8 +34,11 @@ class Line:
         self._chosen, self._listed = model, ""
         self._seconds = timeout_s
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        # A proxy of the environment would carry pictures out of the house.
-        self._client = httpx.Client(timeout=timeout_s, headers=headers, trust_env=False)
+        # A proxy of the environment would carry pictures out of the house; the system's certificates count, and
+        # SSL_CERT_FILE.
+        verify = ssl.create_default_context() if self.url.startswith("https:") else False
+        self._client = httpx.Client(timeout=timeout_s, headers=headers, trust_env=False, verify=verify)
+        weakref.finalize(self, self._client.close)
 
     @property
     def model(self) -> str:
@@ -78,7 +83,7 @@ class Line:
         for _ in range(TRIES - 1):
             try:
                 answer = self._client.request(method, f"{self.url}/{path}", json=body)
-                if (answer.status_code < BROKEN and answer.status_code != BUSY) or answer.status_code in BAD_REQUEST:
+                if answer.status_code in BAD_REQUEST or (answer.status_code < BROKEN and answer.status_code != BUSY):
                     return answer
             except httpx.TimeoutException:
                 raise

@@ -17,6 +17,8 @@ Input = TypeVar("Input")
 
 QUIET_S = 5.0
 """After so long without an answer the server may be another one: a model takes longer than this to start."""
+COLOURS = {"red": (220, 20, 20), "green": (20, 150, 40), "blue": (20, 40, 210), "yellow": (240, 220, 20),
+           "black": (5, 5, 5), "white": (250, 250, 250)}
 PICTURES_A_REQUEST, TEXTS_A_REQUEST = 8, 32
 
 
@@ -92,7 +94,8 @@ class ServerEmbedder:
         Raises:
             Unavailable: The server does not answer, or answers with something else than one vector.
         """
-        return self.pictures([pixels])[0]
+        vector: NDArray[np.float32] = self.pictures([pixels])[0]
+        return vector
 
     def words(self, text: str) -> NDArray[np.float32]:
         """(D,) float32 unit vector of a text.
@@ -100,7 +103,8 @@ class ServerEmbedder:
         Raises:
             Unavailable: As `picture`.
         """
-        return self.texts([text])[0]
+        vector: NDArray[np.float32] = self.texts([text])[0]
+        return vector
 
     def pictures(self, many: Sequence[RgbImage]) -> Values:
         """(N, D) as `picture`, with few requests."""
@@ -113,6 +117,19 @@ class ServerEmbedder:
         found = self.found
         return self._all(many, TEXTS_A_REQUEST, found.words_dim,
                          lambda some: ask_words(self._line, found.ways, some, self._instruction))
+
+    def one_space(self) -> tuple[int, int]:
+        """How many plain pictures of a colour are nearest to the words for it, of how many; none if lengths differ.
+
+        Raises:
+            Unavailable: As `picture`.
+        """
+        pictures = self.pictures([np.full((64, 64, 3), colour, np.uint8) for colour in COLOURS.values()])
+        texts = self.texts([f"a plain {name} picture" for name in COLOURS])
+        if pictures.shape != texts.shape:
+            return 0, len(COLOURS)
+        nearest = (pictures @ texts.T).argmax(axis=1)
+        return int((nearest == np.arange(len(COLOURS))).sum()), len(COLOURS)
 
     def _all(self, many: Sequence[Input], most: int, wanted: int, ask: Callable[[Sequence[Input]], Values]) -> Values:
         parts = []

@@ -22,6 +22,8 @@ from kenpin.contracts.view import RgbImage
 INSTRUCTION = "Represent the user's input for retrieving similar defects."
 SENT_SIDE = 448
 """Longest side of a picture as it is sent, px."""
+MOST_LETTERS = 2000
+"""Of a text; fewer tokens than the 4,096 that `kenpin serve --embed` leaves, in Japanese too."""
 ALIKE = 1e-4
 """Vectors of two pictures nearer than this (1 - cosine) are one: what told them apart did not reach the model."""
 
@@ -95,7 +97,8 @@ def ask_pictures(line: Line, ways: Ways, pictures: Sequence[RgbImage], instructi
 
 
 def ask_words(line: Line, ways: Ways, texts: Sequence[str], instruction: str = INSTRUCTION) -> Values:
-    """(N, D) unit vectors of texts."""
+    """(N, D) unit vectors of texts, of their beginnings where they are long."""
+    texts = [text[:MOST_LETTERS] for text in texts]
     if ways.words == "instructed":
         return _asked(line, [_instructed({"type": "text", "text": text}, instruction) for text in texts], ways)
     cut = {"truncate_prompt_tokens": -1} if ways.words == "cut" else {}

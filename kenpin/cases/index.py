@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kenpin.cases.baseline import chosen, measured
+from kenpin.cases.baseline import measured, some_of
 from kenpin.cases.likeness import (
     LOOKS,
     PARTS,
@@ -154,7 +154,7 @@ class CaseIndex(Generic[Body]):
         if (known := baselines(self.embedder)) is not None:
             return known
         if self._baselines is None:
-            cases = [(kept.head, {part: dense(kept.rows[part]) for part in PARTS}) for kept in chosen(self.all())]
+            cases = [(kept.head, {part: dense(kept.rows[part]) for part in PARTS}) for kept in some_of(self.all())]
             self._baselines = measured(cases, self.embedder.prior)  # type: ignore[attr-defined]
         return self._baselines
 

@@ -87,9 +87,10 @@ def describe_case(embedder: Embedder, case: Case, pixels: RgbImage) -> dict[Part
 def describe_query(embedder: Embedder, query: CaseQuery, *, region: RgbImage | None, picture: RgbImage | None) -> Asked:
     """The query as vectors."""
     crops = () if region is None else (region, without_surroundings(region))
-    looks = _looks(embedder, [*crops, *([] if picture is None else [picture])]) if crops or picture is not None else None
-    return Asked(region=looks[:len(crops)] if looks is not None and crops else None,
-                 picture=looks[len(crops):] if looks is not None and picture is not None else None,
+    shown = [*crops, *([] if picture is None else [picture])]
+    looks = _looks(embedder, shown) if shown else np.zeros((0, 0), np.float32)
+    return Asked(region=looks[:len(crops)] if crops else None,
+                 picture=None if picture is None else looks[len(crops):],
                  words=_said(embedder, [query.words]) if query.words and query.words.strip() else None)
 
 

@@ -58,9 +58,17 @@ class TraceStore(Protocol):
 class Embedder(Protocol):
     """Turns pictures and words into vectors. `name` goes into the store, which refuses to mix embedders."""
 
-    name: str
-    picture_dim: int
-    words_dim: int
+    @property
+    def name(self) -> str:
+        """Which embedder it is."""
+
+    @property
+    def picture_dim(self) -> int:
+        """Numbers of a picture's vector."""
+
+    @property
+    def words_dim(self) -> int:
+        """Numbers of a text's vector."""
 
     def picture(self, pixels: RgbImage) -> NDArray[np.float32]:
         """(D,) unit vector of a picture or of a region cut from one."""

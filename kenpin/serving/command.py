@@ -13,6 +13,12 @@ CPU_PATH = Path(__file__).parent / "cpu"
 """What lets torchvision load on a CPU lies here, on the path of the CPU server alone."""
 CONTEXT = 32768
 """Tokens. A dialogue of six turns with six pictures of 1024 px needs less than half."""
+EMBED_CONTEXT = 4096
+"""Tokens of one picture or text; a picture of 448 px is 196 in Qwen3-VL, a long note some hundred."""
+EMBED_SIDE = 448
+"""Longest side of a picture as the embedder sends it, px."""
+FITTING = -1
+"""The server takes what the model was made for, or less if its memory holds less."""
 SEQUENCES = 8
 """Dialogues at once on a CPU; a card takes what its memory holds."""
 NOWHERE = "none.invalid"
@@ -31,6 +37,10 @@ class Plan:
     """A prompt may hold."""
     long_side: int
     """Of a picture, px."""
+    least_pixels: int | None = None
+    """Of a picture, as the model was trained; None for the least that a picture may have."""
+    most_pixels: int | None = None
+    """As above; None for what the longer side allows."""
     context: int = CONTEXT
     host: str = "127.0.0.1"
     port: int = 8000
@@ -45,6 +55,12 @@ class Plan:
     """Of attention keys and values kept on a CPU."""
     threads: int = 1
     """Of a CPU server."""
+    embed: bool = False
+    """Vectors of pictures and words for past cases, instead of a planner."""
+    sized: bool = True
+    """The model's processor takes bounds in pixels, as those of the Qwen-VL families do."""
+    share: float | None = None
+    """Of a card's memory; vLLM takes .9 if it is not told."""
 
 
 def command(plan: Plan) -> list[str]:
@@ -58,26 +74,40 @@ def command(plan: Plan) -> list[str]:
         str(plan.home.python), "-m", "vllm.entrypoints.openai.api_server",
         "--model", plan.model, "--host", plan.host, "--port", str(plan.port),
         "--max-model-len", str(plan.context),
-        "--enable-auto-tool-choice", "--tool-call-parser", plan.parser, "--tool-strict-level", "parameter",
-        "--structured-outputs-config", _json({"backend": "xgrammar", "disable_any_whitespace": True}),
+        *(["--runner", "pooling"] if plan.embed else _planning(plan)),
         "--limit-mm-per-prompt", _json({"image": plan.pictures, "video": 0}),
-        "--mm-processor-kwargs", _json({"size": {"shortest_edge": SMALLEST_PIXELS,
-                                                 "longest_edge": plan.long_side**2}}),
         # A picture's address in a request would make the server fetch it, from the company's network too.
         "--allowed-media-domains", NOWHERE,
-        "--enable-prefix-caching",
     ]  # fmt: skip
+    if plan.sized:
+        words += ["--mm-processor-kwargs", _json({"size": {"shortest_edge": plan.least_pixels or SMALLEST_PIXELS,
+                                                            "longest_edge": _most(plan)}})]  # fmt: skip
+    if plan.share and plan.home.device == "gpu":
+        words += ["--gpu-memory-utilization", str(plan.share)]
     if plan.name:
         words += ["--served-model-name", plan.name]
     if plan.home.device == "cpu":
         # Compiling takes minutes on a CPU and saves little there.
         words += ["--enforce-eager", "--max-num-seqs", str(SEQUENCES)]
     elif plan.cards > 1:
-        words += ["--tensor-parallel-size", str(plan.cards)]
+        # As vLLM's pages have it for this family: each card reads whole pictures with an encoder of its own.
+        words += ["--tensor-parallel-size", str(plan.cards), "--mm-encoder-tp-mode", "data"]
     if plan.adapters:
         words += ["--enable-lora", "--max-lora-rank", str(room(plan.adapters)), "--max-loras", str(len(plan.adapters)),
                   "--lora-modules", *(f"{one.name}={one.folder}" for one in plan.adapters)]  # fmt: skip
     return words
+
+
+def _most(plan: Plan) -> int:
+    """Pixels of the largest picture: as many as Kenpin sends, unless the model was trained on fewer."""
+    return min(plan.long_side**2, plan.most_pixels or plan.long_side**2)
+
+
+def _planning(plan: Plan) -> list[str]:
+    """What a planner's calls need."""
+    return ["--enable-auto-tool-choice", "--tool-call-parser", plan.parser, "--tool-strict-level", "parameter",
+            "--structured-outputs-config", _json({"backend": "xgrammar", "disable_any_whitespace": True}),
+            "--enable-prefix-caching"]  # fmt: skip
 
 
 def variables(plan: Plan, key: str | None = None) -> dict[str, str]:

@@ -8,16 +8,21 @@ from kenpin.contracts.errors import BadInput, Unavailable
 from kenpin.launch import is_loopback
 from kenpin.serving import machine
 from kenpin.serving.adapters import read_adapter
-from kenpin.serving.cards import Card, found, free_of_one_kind
-from kenpin.serving.command import CONTEXT, Plan
+from kenpin.serving.cards import SHARE, Card, found, free_of_one_kind
+from kenpin.serving.command import CONTEXT, EMBED_CONTEXT, EMBED_SIDE, FITTING, Plan
 
+EMBED_CACHE_GIB = 1
+"""Of a CPU's memory; each picture or text is read once."""
 OF_CARDS = 0.9
 """Of a card's memory that weights may take at most: beside them vLLM needs room for pictures and for what is said."""
+ANY_SIZE = frozenset({"qwen3_vl", "qwen3_vl_moe"})
+"""Families whose boxes do not depend on a picture's size, so that the server may enlarge small ones."""
 
 
 def made(settings: Settings, model: str, *, name: str | None = None, host: str = "127.0.0.1", port: int = 8000,
          device: str = "auto", cards: int | None = None, context: int | None = None, parser: str | None = None,
-         adapters: Sequence[str] = (), behind_proxy: bool = False) -> Plan:
+         adapters: Sequence[str] = (), behind_proxy: bool = False, embed: bool = False,
+         share: float | None = None) -> Plan:
     """Plan a server.
 
     Args:
@@ -32,6 +37,8 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
         parser: Of tool calls; the one that fits the model if None.
         adapters: `NAME=FOLDER` each.
         behind_proxy: Whether a host that others reach has a proxy before it.
+        embed: For embeddings of past cases; one card unless told otherwise.
+        share: Of a card's memory.
     Raises:
         BadInput: An adapter cannot be served (`read_adapter`), the host is open to others, or the model takes no
             pictures.
@@ -40,26 +47,38 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
     if not is_loopback(host) and not behind_proxy:
         raise BadInput(f"{host} can be reached by others, and vLLM's key leaves /tokenize, /metrics and /invocations "
                        "open; put a proxy before it (deploy/) and add --behind-proxy")
+    if embed and (parser or adapters):
+        raise BadInput("--parser and --adapter are for a planner; leave them out with --embed")
     known, home = machine.read_model(model), machine.find_home(settings.vllm_python)
-    limit = known.context or CONTEXT
     if context and known.context and context > known.context:
         raise BadInput(f"--context {context}: the model was made for {known.context} tokens")
     if not known.sees:
         raise BadInput(f"{model} takes no pictures (its config.json names no part that sees); serve a vision-language "
                        "model, such as one of the Qwen3-VL family")
-    used = _cards(home, device, cards, known.heads)
-    cache = machine.cache_gib()
-    _check_memory(model, known.weights_gib, used, cache)
+    used = _cards(home, device, cards or (1 if embed else None), known.heads, share or SHARE)
+    cache = EMBED_CACHE_GIB if embed else machine.cache_gib()
+    _check_memory(model, known.weights_gib, used, cache, min(OF_CARDS, share or OF_CARDS))
+    least, most = (None, None) if embed else known.pixels
     return Plan(
         model=str(Path(model).expanduser().resolve()) if Path(model).expanduser().is_dir() else model,
-        home=home, parser=parser or machine.parser_for(model, known.kind), pictures=settings.vllm_pictures,
-        long_side=settings.vllm_long_side, context=context or min(limit, CONTEXT), host=host, port=port, name=name,
+        home=home, parser=parser or machine.parser_for(model, known.kind),
+        pictures=1 if embed else settings.vllm_pictures, long_side=EMBED_SIDE if embed else settings.vllm_long_side,
+        least_pixels=least if known.kind in ANY_SIZE else None, most_pixels=most,
+        context=context or _limit(known.context, embed=embed), host=host, port=port, name=name,
         cards=max(len(used), 1), visible=_visible(used), adapters=tuple(map(read_adapter, adapters)),
         cache_gib=cache, threads=machine.threads(),
+        embed=embed, sized=not embed or known.kind in machine.PARSERS, share=share,
     )  # fmt: skip
 
 
-def _cards(home: machine.Home, device: str, wanted: int | None, heads: int | None) -> tuple[Card, ...]:
+def _limit(known: int | None, *, embed: bool) -> int:
+    """Tokens of a prompt, by what the model was made for."""
+    if embed:
+        return min(known, EMBED_CONTEXT) if known else FITTING
+    return min(known or CONTEXT, CONTEXT)
+
+
+def _cards(home: machine.Home, device: str, wanted: int | None, heads: int | None, share: float) -> tuple[Card, ...]:
     """Cards to serve on; none on a CPU.
 
     Raises:
@@ -80,7 +99,7 @@ def _cards(home: machine.Home, device: str, wanted: int | None, heads: int | Non
     if wanted and heads and heads % wanted:
         raise BadInput(f"--cards {wanted}: the model has {heads} attention heads, which {wanted} cards cannot share "
                        "evenly")
-    alike = free_of_one_kind(there)
+    alike = free_of_one_kind(there, share)
     if len(alike) < (wanted or 1):
         raise Unavailable(f"{wanted or 1} card(s) wanted, free and of one kind, and {len(alike)} found among "
                           f"{', '.join(map(str, there))}; end what uses them, or serve on fewer with --cards")
@@ -93,7 +112,7 @@ def _visible(used: Sequence[Card]) -> tuple[int, ...] | None:
     return numbers if len(numbers) == len(used) and tuple(used) != found() else None
 
 
-def _check_memory(model: str, weights: float, used: Sequence[Card], cache: int) -> None:
+def _check_memory(model: str, weights: float, used: Sequence[Card], cache: int, share: float) -> None:
     """What certainly does not fit is said before a minute has passed.
 
     Raises:
@@ -101,7 +120,7 @@ def _check_memory(model: str, weights: float, used: Sequence[Card], cache: int) 
     """
     sizes = [card.total_gib for card in used if card.total_gib is not None and not card.sliced]
     if used:
-        if len(sizes) == len(used) and weights > OF_CARDS * sum(sizes):
+        if len(sizes) == len(used) and weights > share * sum(sizes):
             raise Unavailable(f"{model}: its weights are {weights:.0f} GiB, and the {len(used)} card(s) to serve it on "
                               f"have {sum(sizes):.0f}; take more cards, a quantized version (FP8), or a smaller model")
     elif (free := machine.free_memory_gib()) < weights + cache:

@@ -1,13 +1,6 @@
-"""Both embedders: unit vectors, like beside like, and every fault of a server in one line."""
+"""The offline embedder: unit vectors, like beside like."""
 
-import base64
-import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import cv2
@@ -15,11 +8,10 @@ import numpy as np
 import pytest
 
 from kenpin.cases.embed_offline import OfflineEmbedder
-from kenpin.cases.embed_server import ServerEmbedder
 from kenpin.cases.handmade import shape_vector
 from kenpin.cases.likeness import MARGINS, with_margin
 from kenpin.cases.words import CONCEPTS, concepts, words_vector
-from kenpin.contracts.errors import StoreError, Unavailable
+from kenpin.contracts.errors import StoreError
 from kenpin.contracts.ports import Embedder
 
 
@@ -135,117 +127,3 @@ def test_margins_stay_inside_the_picture() -> None:
             cut = with_margin(picture, box, margin)
             assert cut.size and cut.shape[0] <= 60 and cut.shape[1] <= 80
     assert with_margin(picture, (40, 30, 41, 31), 0.0).shape[:2] == (12, 12)
-
-
-@contextmanager
-def pooling_server(answer: Callable[[dict[str, Any]], tuple[int, str]]) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
-    """A scripted server on loopback: yields its URL and the requests that it got."""
-    got: list[tuple[str, Any]] = []
-
-    class Script(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._reply({})
-
-        def do_POST(self) -> None:
-            self._reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-        def _reply(self, body: dict[str, Any]) -> None:
-            got.append((f"{self.path} {self.headers.get('Authorization')}", body))
-            status, text = answer(body)
-            data = text.encode()
-            with suppress(BrokenPipeError):
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Script)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1", got
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def vectors(body: dict[str, Any]) -> tuple[int, str]:
-    """What a pooling server answers: the list of models, or a vector that depends on the kind of input."""
-    if not body:
-        return 200, json.dumps({"data": [{"id": "embedder-2b"}]})
-    numbers = [3.0, 4.0, 0.0] if "messages" in body else [0.0, 0.0, 2.0, 0.0]
-    return 200, json.dumps({"data": [{"embedding": numbers, "index": 0}]})
-
-
-@pytest.mark.enable_socket
-def test_the_server_gets_a_data_uri_and_plain_words() -> None:
-    with pooling_server(vectors) as (url, got):
-        embedder = ServerEmbedder(url, "embedder-2b", key="secret")
-        assert (embedder.name, embedder.picture_dim, embedder.words_dim) == ("server:embedder-2b", 3, 4)
-        picture = np.full((900, 600, 3), (200, 30, 10), np.uint8)
-        picture.flags.writeable = False
-        assert np.allclose(embedder.picture(picture), [0.6, 0.8, 0.0])
-        assert np.allclose(embedder.words("線傷"), [0, 0, 1, 0])
-        embedder.close()
-    path, body = got[-2]
-    assert path == "/v1/embeddings Bearer secret" and body["model"] == "embedder-2b"
-    uri = body["messages"][0]["content"][0]["image_url"]["url"]
-    assert uri.startswith("data:image/png;base64,")
-    sent = cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), cv2.IMREAD_COLOR)
-    assert sent.shape == (448, 299, 3) and tuple(sent[5, 5]) == (10, 30, 200)
-    assert got[-1][1]["input"] == "線傷"
-
-
-@pytest.mark.enable_socket
-def test_without_a_model_the_first_listed_is_taken() -> None:
-    with pooling_server(vectors) as (url, _):
-        embedder = ServerEmbedder(url)
-        assert embedder.name == "server:embedder-2b"
-        embedder.close()
-
-
-@pytest.mark.enable_socket
-def test_one_hiccup_is_forgiven() -> None:
-    calls = []
-
-    def hiccup(body: dict[str, Any]) -> tuple[int, str]:
-        calls.append(body)
-        return (503, "starting") if len(calls) == 1 else vectors(body)
-
-    with pooling_server(hiccup) as (url, _):
-        embedder = ServerEmbedder(url, "m")
-        assert embedder.picture_dim == 3
-        embedder.close()
-
-
-@pytest.mark.enable_socket
-@pytest.mark.parametrize(("status", "text", "said"), [
-    (404, "model\nnot found", "answered 404: model not found"), (500, "out of memory", "answered 500: out of memory"),
-    (200, "not json", "did not answer with one vector"), (200, '{"data": []}', "did not answer with one vector"),
-    (200, '{"data": [{"embedding": [0, 0]}]}', "did not answer with one vector"),
-    (200, '{"data": [{"embedding": "AAAA"}]}', "did not answer with one vector"), (200, "[]", "did not answer")])
-def test_faults_of_the_server_are_one_line(status: int, text: str, said: str) -> None:
-    with pooling_server(lambda _: (status, text)) as (url, _), pytest.raises(Unavailable) as raised:
-        ServerEmbedder(url, "m")
-    assert said in str(raised.value) and "\n" not in str(raised.value) and "(model m)" in str(raised.value)
-
-
-@pytest.mark.enable_socket
-def test_a_silent_server_is_given_up() -> None:
-    def slow(_: dict[str, Any]) -> tuple[int, str]:
-        time.sleep(0.4)
-        return 200, "{}"
-
-    with pooling_server(slow) as (url, _), pytest.raises(Unavailable, match="in time"):
-        ServerEmbedder(url, "m", timeout_s=0.05)
-
-
-@pytest.mark.enable_socket
-def test_no_server_at_all() -> None:
-    with pytest.raises(Unavailable, match="does not answer"):
-        ServerEmbedder("http://127.0.0.1:9/v1", "m")

@@ -65,6 +65,31 @@ def test_what_calls_and_pictures_need_is_always_there(monkeypatch: pytest.Monkey
         assert value(words, "--max-model-len") == "32768"
 
 
+@pytest.mark.parametrize(("kind", "size", "wanted"), [
+    ("qwen3_vl", {"shortest_edge": 65536, "longest_edge": 157696}, (65536, 157696)),
+    ("qwen3_vl", {"shortest_edge": 65536, "longest_edge": 16777216}, (65536, 1024**2)),
+    # Boxes in pixels of the picture as it was sent: it must not be enlarged on the way.
+    ("qwen2_5_vl", {"shortest_edge": 65536, "longest_edge": 12845056}, (4096, 1024**2)),
+    ("qwen3_vl", None, (4096, 1024**2)),
+])
+def test_pictures_are_as_large_as_the_model_was_trained_on(
+    monkeypatch: pytest.MonkeyPatch, model: Path, kind: str, size: dict[str, int] | None, wanted: tuple[int, int],
+) -> None:
+    (model / "config.json").write_text(json.dumps({"model_type": kind, "num_attention_heads": 4}))
+    if size:
+        (model / "preprocessor_config.json").write_text(json.dumps({"size": size}))
+    words = command(plan(monkeypatch, model, CPU))
+    assert tuple(json.loads(value(words, "--mm-processor-kwargs"))["size"].values()) == wanted
+
+
+def test_the_small_planner_needs_no_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = command(plan(monkeypatch, Path(__file__).parents[2] / "models" / "planner-small", CPU))
+    assert value(words, "--tool-call-parser") == "hermes"
+    assert value(words, "--max-model-len") == "8192"
+    assert json.loads(value(words, "--mm-processor-kwargs"))["size"] == {
+        "shortest_edge": 256 * 256, "longest_edge": 448 * 352}
+
+
 @pytest.mark.parametrize(("cards", "heads", "wanted"), [(1, 32, 1), (2, 32, 2), (3, 32, 2), (8, 32, 8), (6, 28, 4)])
 def test_a_model_is_spread_over_the_cards_that_share_its_heads(
     monkeypatch: pytest.MonkeyPatch, model: Path, cards: int, heads: int, wanted: int,
@@ -233,6 +258,53 @@ def test_the_compose_file_starts_vllm_as_kenpin_does(monkeypatch: pytest.MonkeyP
             for i, word in enumerate(words) if word.startswith("--")}
     for name in set(ours) - {"model", "host", "port"}:
         assert flags[name] == ours[name], name
+
+
+def test_the_compose_file_starts_the_embedding_server_as_kenpin_does(
+    monkeypatch: pytest.MonkeyPatch, model: Path,
+) -> None:
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+    service = compose["services"]["embed"]
+    assert service["profiles"] == ["embed"], "only where it is asked for"
+    flags = dict(word.removeprefix("--").partition("=")[::2] for word in service["command"])
+    words = command(plan(monkeypatch, model, GPU, 1, embed=True, name="embedder", share=0.15, port=8002))
+    ours = dict(zip((word.removeprefix("--") for word in words[3::2]), words[4::2], strict=True))
+    share = flags.pop("gpu-memory-utilization")
+    assert share == "${KENPIN_EMBED_SHARE:-0.15}" and ours.pop("gpu-memory-utilization") == "0.15"
+    for name in set(ours) - {"model", "host"}:
+        assert flags[name] == ours[name], name
+    assert set(flags) == set(ours) - {"host"}
+
+
+def test_an_embedding_server_gets_what_pictures_and_words_need(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+    made = plan(monkeypatch, model, GPU, 4, embed=True, share=0.15)
+    words = command(made)
+    assert value(words, "--runner") == "pooling"
+    assert json.loads(value(words, "--limit-mm-per-prompt")) == {"image": 1, "video": 0}
+    assert json.loads(value(words, "--mm-processor-kwargs"))["size"]["longest_edge"] == 448**2
+    assert value(words, "--allowed-media-domains") == "none.invalid"
+    assert value(words, "--host") == "127.0.0.1"
+    assert value(words, "--max-model-len") == "4096"
+    assert value(words, "--gpu-memory-utilization") == "0.15"
+    assert not [word for word in words if "tool" in word or "structured" in word or "parallel" in word]
+    assert "secret" not in shown(words, variables(made, "secret"))
+    assert variables(made, "secret")["VLLM_API_KEY"] == "secret"
+    for wrong in ({"parser": "hermes"}, {"adapters": ("a=b",)}, {"host": "0.0.0.0"}):
+        with pytest.raises(BadInput):
+            plan(monkeypatch, model, GPU, 4, embed=True, **wrong)
+
+
+def test_a_clip_is_not_told_bounds_that_its_processor_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, model: Path,
+) -> None:
+    (model / "config.json").write_text(json.dumps({
+        "model_type": "clip", "vision_config": {}, "text_config": {"max_position_embeddings": 77}}))
+    words = command(plan(monkeypatch, model, CPU, embed=True))
+    assert "--mm-processor-kwargs" not in words
+    assert value(words, "--max-model-len") == "77"
+    assert "--enforce-eager" in words
+    words = command(plan(monkeypatch, "openai/clip-vit-base-patch32", CPU, embed=True))
+    assert value(words, "--max-model-len") == "-1", "the server knows, and fits it to its memory"
 
 
 def test_only_the_proxy_is_reached_from_outside() -> None:

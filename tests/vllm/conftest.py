@@ -23,7 +23,7 @@ from langchain_core.messages import convert_to_messages
 from kenpin.config import Settings
 from kenpin.contracts.errors import MissingExtra, Unavailable
 from kenpin.serving.command import CPU_PATH
-from kenpin.serving.machine import find_home
+from kenpin.serving.machine import Home, find_home
 
 HERE = Path(__file__).parent
 TRAINED = HERE.parents[1] / "models" / "planner-small"
@@ -52,12 +52,17 @@ class Live:
     def log(self) -> Path:
         return self.home / "vllm.log"
 
+    @property
+    def words(self) -> list[str]:
+        """What is served, and how."""
+        return [str(self.model), "--name", NAME, "--port", str(self.port), "--context", str(CONTEXT),
+                "--adapter", f"{ADAPTER}={self.model.with_name('adapter')}"]
+
     def start(self) -> None:
         """Run `kenpin serve` and wait until it says that the server is ready."""
         said = self.home / f"serve-{len(self.out)}.txt"
         self.out.append(said)
-        words = [sys.executable, "-m", "kenpin.cli", "serve", str(self.model), "--name", NAME, "--port",
-                 str(self.port), "--context", str(CONTEXT), "--adapter", f"{ADAPTER}={self.model.with_name('adapter')}"]
+        words = [sys.executable, "-m", "kenpin.cli", "serve", *self.words]
         variables = {**os.environ, "KENPIN_HOME": str(self.home), "PYTHONPATH": str(HERE.parents[1]),
                      "OMP_NUM_THREADS": "1"}
         with said.open("wb") as out:
@@ -203,23 +208,106 @@ def way(request: pytest.FixtureRequest) -> Way:
     return in_process(8192, TRAINED, 500, vllm_long_side=448)
 
 
-@pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """The running server."""
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Small(Live):
+    """A server of the model that this repository trained, started without a flag."""
+
+    @property
+    def words(self) -> list[str]:
+        return [str(self.model), "--port", str(self.port)]
+
+
+@dataclass
+class Pooling(Live):
+    """A server of embeddings. Another model may be put in its place before it is started again."""
+
+    python: Path = Path()
+
+    @property
+    def words(self) -> list[str]:
+        return [str(self.model), "--embed", "--name", "embedder", "--port", str(self.port)]
+
+    @property
+    def log(self) -> Path:
+        return self.home / "embed.log"
+
+    def settings(self, **more: Any) -> Settings:
+        return Settings(**{"embed_url": self.url, "embed_timeout": 300.0, **more})
+
+    def by_transformers(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What transformers itself makes of the same inputs with the same weights (`reference_vectors.py`)."""
+        import numpy as np
+
+        given, found = self.home / "asked.npz", self.home / "found.npz"
+        np.savez(given, **asked)
+        subprocess.run([str(self.python), str(HERE / "reference_vectors.py"), str(self.model), str(given), str(found)],
+                       check=True, capture_output=True, timeout=600,
+                       env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"})
+        return dict(np.load(found))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
+    """A running server of the trained model; it ends with its module."""
+    server_home()
+    server = Small(model=TRAINED, home=tmp_path_factory.mktemp("small"), port=free_port())
     try:
-        home = find_home(None)
+        server.start()
+        yield server
+    finally:
+        if server.process and server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def pooling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pooling]:
+    """A running server of embeddings, of the CLIP architecture."""
+    home = server_home()
+    folder = tmp_path_factory.mktemp("pooling")
+    write_model(home.python, "random_clip.py", folder / "clip")
+    server = Pooling(model=folder / "clip", home=folder, port=free_port(), python=home.python)
+    try:
+        server.start()
+        yield server
+    finally:
+        if server.process and server.process.poll() is None:
+            server.stop()
+
+
+def server_home() -> Home:
+    """The server's environment; without it the tests are skipped, unless they must run."""
+    try:
+        return find_home(None)
     except Unavailable as exc:
         if os.environ.get("KENPIN_REQUIRE_VLLM") == "1":
             raise
         pytest.skip(f"no server to ask: {exc}")
-    folder = tmp_path_factory.mktemp("live")
-    model = folder / "model"
-    subprocess.run([str(home.python), str(HERE / "random_model.py"), str(model)], check=True, capture_output=True,
+
+
+def write_model(python: Path, script: str, folder: Path) -> None:
+    """Let the server's own Python write a model."""
+    subprocess.run([str(python), str(HERE / script), str(folder)], check=True, capture_output=True,
                    env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"}, timeout=300)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    server = Live(model=model, home=folder, port=port)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of the Qwen3-VL architecture with random weights; an adapter lies beside it."""
+    model = tmp_path_factory.mktemp("live") / "model"
+    write_model(server_home().python, "random_model.py", model)
+    return model
+
+
+@pytest.fixture(scope="session")
+def live(written: Path) -> Iterator[Live]:
+    """The running server."""
+    server = Live(model=written, home=written.parent, port=free_port())
     try:
         server.start()
         yield server

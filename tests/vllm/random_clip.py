@@ -17,21 +17,20 @@ LONGEST = 77
 
 
 def tokenizer(texts: list[str]):  # type: ignore[no-untyped-def]
-    """Byte BPE with CLIP's ends of words. Token 0 is no special one: vLLM puts it where a picture's vectors go."""
+    """Byte BPE. Token 0 is no special one: vLLM puts it where a picture's vectors go."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    inner = Tokenizer(models.BPE(unk_token=END, end_of_word_suffix="</w>", continuing_subword_prefix=""))
+    inner = Tokenizer(models.BPE())
     inner.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     inner.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=1200, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), end_of_word_suffix="</w>",
-        show_progress=False))
+        vocab_size=1200, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
     inner.add_special_tokens([START, END])
     ids = [(word, inner.token_to_id(word)) for word in (START, END)]
     inner.post_processor = processors.TemplateProcessing(single=f"{START} $A {END}", special_tokens=ids)
     return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token=START, eos_token=END, pad_token=END,
-                                   unk_token=END, model_max_length=LONGEST)
+                                   model_max_length=LONGEST)
 
 
 def main(folder: Path, seed: int = 0) -> None:
@@ -44,8 +43,8 @@ def main(folder: Path, seed: int = 0) -> None:
     torch.manual_seed(seed)
     model = CLIPModel(CLIPConfig(
         text_config={
-            "vocab_size": len(words), "projection_dim": OUT, "hidden_size": TEXT_WIDTH, "intermediate_size": 2 * TEXT_WIDTH,
-            "num_hidden_layers": LAYERS, "num_attention_heads": TEXT_WIDTH // 64, "max_position_embeddings": LONGEST,
+            "vocab_size": len(words), "projection_dim": OUT, "hidden_size": TEXT_WIDTH,
+            "intermediate_size": 2 * TEXT_WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": TEXT_WIDTH // 64, "max_position_embeddings": LONGEST,
             "bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id,
             "pad_token_id": words.pad_token_id},
         vision_config={
