@@ -207,12 +207,6 @@ def local_parts() -> None:
 
 
 @pytest.fixture
-def local_parts() -> Callable[[], None]:
-    """`need_local`, for tests that start a Python of their own."""
-    return need_local
-
-
-@pytest.fixture
 def way(request: pytest.FixtureRequest) -> Way:
     """Where the model of a test runs: `served`, `random` or `small`."""
     if request.param == "served":
