@@ -40,6 +40,10 @@ class Plan:
     """A prompt may hold."""
     long_side: int
     """Of a picture, px."""
+    least_pixels: int | None = None
+    """Of a picture, as the model was trained; None for the least that a picture may have."""
+    most_pixels: int | None = None
+    """As above; None for what the longer side allows."""
     context: int = CONTEXT
     host: str = "127.0.0.1"
     port: int = 8000
@@ -81,8 +85,8 @@ def command(plan: Plan) -> list[str]:
         "--allowed-media-domains", NOWHERE,
     ]  # fmt: skip
     if plan.sized:
-        words += ["--mm-processor-kwargs", _json({"size": {"shortest_edge": SMALLEST_PIXELS,
-                                                           "longest_edge": plan.long_side**2}})]  # fmt: skip
+        words += ["--mm-processor-kwargs", _json({"size": {"shortest_edge": plan.least_pixels or SMALLEST_PIXELS,
+                                                            "longest_edge": _most(plan)}})]  # fmt: skip
     if plan.share and plan.home.device == "gpu":
         words += ["--gpu-memory-utilization", str(plan.share)]
     if plan.name:
@@ -91,7 +95,8 @@ def command(plan: Plan) -> list[str]:
         # Compiling takes minutes on a CPU and saves little there.
         words += ["--enforce-eager", "--max-num-seqs", str(SEQUENCES)]
     elif plan.cards > 1:
-        words += ["--tensor-parallel-size", str(plan.cards)]
+        # As vLLM's pages have it for this family: each card reads whole pictures with an encoder of its own.
+        words += ["--tensor-parallel-size", str(plan.cards), "--mm-encoder-tp-mode", "data"]
     return words + _lora(plan)
 
 
@@ -108,6 +113,11 @@ def _lora(plan: Plan) -> list[str]:
         # vLLM's own key leaves a second way to load adapters open, and takes any folder.
         words += ["--middleware", "kenpin_vllm_guard.Guard"]
     return words
+
+
+def _most(plan: Plan) -> int:
+    """Pixels of the largest picture: as many as Kenpin sends, unless the model was trained on fewer."""
+    return min(plan.long_side**2, plan.most_pixels or plan.long_side**2)
 
 
 def _planning(plan: Plan) -> list[str]:

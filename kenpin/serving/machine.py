@@ -49,6 +49,8 @@ class Model:
     """Attention heads, which cards share evenly."""
     context: int | None = None
     """Tokens that it was made for."""
+    pixels: tuple[int | None, int | None] = (None, None)
+    """Least and most of a picture that its own processor shows it."""
     sees: bool = True
     """Whether it takes pictures."""
     weights_gib: float = 0.0
@@ -109,7 +111,7 @@ def threads(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def read_model(model: str) -> Model:
-    """What config.json of a folder says.
+    """What config.json of a folder says, and preprocessor_config.json where there is one.
 
     Raises:
         Unavailable: It is a folder, and it holds no model.
@@ -124,10 +126,21 @@ def read_model(model: str) -> Model:
         text = config.get("text_config") or config
         kind = config.get("model_type")
         return Model(kind=kind, heads=_whole(text.get("num_attention_heads")),
-                     context=_whole(text.get("max_position_embeddings")), weights_gib=_weights(folder),
+                     context=_whole(text.get("max_position_embeddings")), pixels=_pixels(folder),
+                     weights_gib=_weights(folder),
                      sees=kind in PARSERS or any(part in name for name in config for part in SEES))
     except (OSError, ValueError, AttributeError):
         raise Unavailable(f"{model}: holds no config.json that can be read; give the folder of a model") from None
+
+
+def _pixels(folder: Path) -> tuple[int | None, int | None]:
+    """Least and most pixels of a picture, as the processor's own file says."""
+    try:
+        said: Any = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+        size = said.get("size") or {}
+        return _whole(size.get("shortest_edge")), _whole(size.get("longest_edge"))
+    except (OSError, ValueError, AttributeError):
+        return None, None
 
 
 def _weights(folder: Path) -> float:

@@ -17,6 +17,8 @@ EMBED_CACHE_GIB = 1
 """Of a CPU's memory; each picture or text is read once."""
 OF_CARDS = 0.9
 """Of a card's memory that weights may take at most: beside them vLLM needs room for pictures and for what is said."""
+ANY_SIZE = frozenset({"qwen3_vl", "qwen3_vl_moe"})
+"""Families whose boxes do not depend on a picture's size, so that the server may enlarge small ones."""
 ROOM, RANK = 4, 64
 """Adapters, and their rank, that a server keeps room for if it loads them while it runs."""
 
@@ -66,10 +68,12 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
     used = _cards(home, device, cards or (1 if embed else None), known.heads, share or SHARE)
     cache = EMBED_CACHE_GIB if embed else machine.cache_gib()
     _check_memory(model, known.weights_gib, used, cache, min(OF_CARDS, share or OF_CARDS))
+    least, most = (None, None) if embed else known.pixels
     return Plan(
         model=str(Path(model).expanduser().resolve()) if Path(model).expanduser().is_dir() else model,
         home=home, parser=parser or machine.parser_for(model, known.kind),
         pictures=1 if embed else settings.vllm_pictures, long_side=EMBED_SIDE if embed else settings.vllm_long_side,
+        least_pixels=least if known.kind in ANY_SIZE else None, most_pixels=most,
         context=context or _limit(known.context, embed=embed), host=host, port=port, name=name,
         cards=max(len(used), 1), visible=_visible(used), adapters=_adapters(model, adapters),
         room=Room(adapters=room, rank=rank, folder=kept_folder(settings)) if while_running else None,

@@ -42,6 +42,22 @@ class Drill:
     """Whether it ends without a tool: a question or a refusal."""
 
 
+@dataclass(frozen=True)
+class Ready:
+    """What a run learns from, in tokens; it depends on the tokenizer and on the part that sees, which stay."""
+
+    begun: dict[int, Piece]
+    drills: list[Drill]
+    whole: list[Piece]
+    """Whole conversations without their pictures, so that what comes after a first call is not forgotten."""
+    seen: dict[str, Any]
+    """What the part that sees makes of each picture: (tokens, width) float32."""
+    plain: list[int]
+    """Beginnings without a turn."""
+    pad: int
+    fill: int
+
+
 def pieces(model: Any, encoder: Encoder, before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]],
            ) -> tuple[Piece, Piece]:
     """Messages as two pieces in a row.
@@ -104,26 +120,23 @@ def cut(piece: Piece, length: int) -> Piece:
     return Piece(piece.ids[:length], piece.weights[:length], piece.places[:, :length], piece.pictures)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Seen:
-    """What the part that sees makes of pictures, computed once: it is not trained here."""
+    """What the part that sees made of pictures, by their keys, and two tokens: a fill-up and a picture's mark."""
 
-    model: Any
-    encoder: Encoder
+    features: dict[str, Any]
+    fill: int
+    pad: int
 
-    def __post_init__(self) -> None:
-        self._kept: dict[str, Any] = {}
 
-    def __call__(self, key: str) -> Any:
-        """(tokens, width) float32 of a picture."""
-        import torch
+def features(model: Any, encoder: Encoder, key: str, *, half: bool = True) -> Any:
+    """What the part that sees makes of a picture: (tokens, width) float32, computed in bfloat16 if `half`."""
+    import torch
 
-        if key not in self._kept:
-            patches, grid = self.encoder.patches(json.loads(key))
-            with torch.no_grad():
-                found = self.model.model.get_image_features(patches.float(), torch.tensor([grid]))
-            self._kept[key] = torch.cat(list(found.pooler_output)).float()
-        return self._kept[key]
+    patches, grid = encoder.patches(json.loads(key))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        found = model.model.get_image_features(patches.float(), torch.tensor([grid]))
+    return torch.cat(list(found.pooler_output)).float()
 
 
 def embedded(model: Any, rows: Sequence[Piece], seen: Seen) -> tuple[Any, Any, Any, Any, Any]:
@@ -131,17 +144,16 @@ def embedded(model: Any, rows: Sequence[Piece], seen: Seen) -> tuple[Any, Any, A
     import torch
 
     width = max(len(row.ids) for row in rows)
-    fill = seen.encoder.tokenizer.pad_token_id
-    ids = torch.tensor([row.ids + [fill] * (width - len(row.ids)) for row in rows])
+    ids = torch.tensor([row.ids + [seen.fill] * (width - len(row.ids)) for row in rows])
     weights = torch.tensor([row.weights + [0.0] * (width - len(row.ids)) for row in rows])
     mask = torch.tensor([[1] * len(row.ids) + [0] * (width - len(row.ids)) for row in rows])
     places = torch.zeros(3, len(rows), width, dtype=torch.long)
     for number, row in enumerate(rows):
         places[:, number, :len(row.ids)] = row.places
     made = model.model.language_model.embed_tokens(ids)
-    shown = [seen(key) for row in rows for key in row.pictures]
+    shown = [seen.features[key] for row in rows for key in row.pictures]
     if shown:
-        made = made.masked_scatter((ids == seen.encoder.pad)[..., None], torch.cat(shown).to(made.dtype))
+        made = made.masked_scatter((ids == seen.pad)[..., None], torch.cat(shown).to(made.dtype))
     return made, mask, places, ids, weights
 
 

@@ -63,10 +63,10 @@ def wishes(rng: Generator) -> list[Wish]:
 
 def swapped(text: str, lang: str, rng: Generator) -> str:
     """The instruction with other words of the same sort in it; as it is where it holds none."""
+    edge = r"\b" if lang == "en" else ""
     for words in SLOTS[lang]:
-        edge = r"\b" if lang == "en" else ""
-        text = re.sub(f"{edge}(?:{'|'.join(words)}){edge}", lambda _, words=words: words[int(rng.integers(len(words)))],
-                      text)
+        parts = re.split(f"{edge}(?:{'|'.join(words)}){edge}", text)
+        text = parts[0] + "".join(words[int(rng.integers(len(words)))] + part for part in parts[1:])
     return text
 
 

@@ -2,7 +2,8 @@
 
     python -m kenpin.tuning.refine DRILLS OUT --minutes 60 [--conversations DATA]
 
-DRILLS is a folder of `kenpin.tuning.drills`, DATA one of `kenpin.tuning.dialogues`. OUT holds the model to start from;
+DRILLS is a folder of `kenpin.tuning.drills`, DATA one of `kenpin.tuning.dialogues`; `--minutes 0` only puts them into
+tokens. OUT holds the model to start from;
 it is written every few minutes, with `state.pt` beside it, from which a later start goes on. The part that sees is
 left as it is. Extra `tune`.
 """
@@ -15,9 +16,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from kenpin.tuning.branches import Drill, Piece, Seen, encoded, loss, pieces, shaken, without_pictures
+from kenpin.tuning.branches import Drill, Piece, Ready, Seen, encoded, features, loss, pieces, shaken, without_pictures
 from kenpin.tuning.encoding import LONGEST, Encoder, read_dialogues, read_lines
 from kenpin.tuning.train import save
 
@@ -81,7 +82,7 @@ class Refining:
     @property
     def share(self) -> float:
         """How much of the time is over, 0 to 1."""
-        return min((self.done + (time.monotonic() - self.began) / 60) / self.minutes, 1.0)
+        return min((self.done + (time.monotonic() - self.began) / 60) / self.minutes, 1.0) if self.minutes else 1.0
 
     @property
     def stage(self) -> Stage:
@@ -94,6 +95,32 @@ def rate(share: float) -> float:
     if share < WARM:
         return RATE * max(share / WARM, 0.02)
     return RATE * (LEAST + (1 - LEAST) * 0.5 * (1 + math.cos(math.pi * (share - WARM) / (1 - WARM))))
+
+
+def prepared(run: Refining, model: Any) -> Ready:
+    """What a run learns from; it is kept beside the drills and read again by a later start."""
+    import torch
+
+    path = run.drills / "ready.pt"
+    if path.exists():
+        with torch.serialization.safe_globals([Ready, Drill, Piece]):  # nothing else may be in it
+            return cast("Ready", torch.load(path, weights_only=True))
+    tools = json.loads((run.drills / "tools.json").read_text(encoding="utf-8"))
+    encoder = Encoder(run.out, run.drills, tools)
+    beginnings = read_lines(run.drills / "beginnings.jsonl")
+    begun, drills = encoded(model, encoder, beginnings, read_lines(run.drills / "drills.jsonl")[:run.most], TOKENS)
+    whole = []
+    if run.conversations is not None:
+        other = Encoder(run.out, run.conversations, tools)
+        found = [line for line in read_dialogues(run.conversations) if line["source"] != "by eye"][:run.most]
+        whole = [without_pictures(pieces(model, other, [], line["messages"])[1], encoder.pad) for line in found]
+    shown = {key for piece in (*begun.values(), *(drill.piece for drill in drills)) for key in piece.pictures}
+    made = Ready(begun, drills, [piece for piece in whole if any(piece.weights) and len(piece.ids) <= LONGEST],
+                 {key: features(model, encoder, key) for key in sorted(shown)},
+                 [line["number"] for line in beginnings if len(line["messages"]) == 1],
+                 encoder.pad, encoder.tokenizer.pad_token_id)
+    torch.save(made, path)
+    return made
 
 
 class Deck:
@@ -127,23 +154,22 @@ class Deck:
         return begins, rows
 
 
-def drawn(run: Refining, begun: dict[int, Piece], drills: Sequence[Drill], whole: Sequence[Piece], pad: int,
-          rng: random.Random, plain: frozenset[int]) -> Iterator[tuple[Piece | None, list[Piece]]]:
+def drawn(run: Refining, ready: Ready, rng: random.Random) -> Iterator[tuple[Piece | None, list[Piece]]]:
     """Batches without end, as the stage of the moment wants them."""
     decks: dict[str, Deck] = {}
     while True:
         stage = run.stage
-        if whole and rng.random() < stage.whole:
+        if ready.whole and rng.random() < stage.whole:
             count = max(run.tokens // 900, 1)
-            yield None, [whole[rng.randrange(len(whole))] for _ in range(count)]
+            yield None, [rng.choice(ready.whole) for _ in range(count)]
             continue
         if stage.name not in decks:
-            kept = [d for d in drills if d.source in stage.sources and (stage.turns or d.begins in plain)]
+            kept = [d for d in ready.drills if d.source in stage.sources and (stage.turns or d.begins in ready.plain)]
             decks[stage.name] = Deck(kept, rng)
         begins, rows = decks[stage.name].draw(
-            run.tokens, lambda drill: shaken(drill, pad, rng, shown=stage.shown, short=stage.short))  # noqa: B023
-        first = begun[begins]
-        yield (first if rng.random() < stage.shown else without_pictures(first, pad)), rows
+            run.tokens, lambda drill: shaken(drill, ready.pad, rng, shown=stage.shown, short=stage.short))  # noqa: B023
+        first = ready.begun[begins]
+        yield (first if rng.random() < stage.shown else without_pictures(first, ready.pad)), rows
 
 
 def refine(run: Refining, say: Callable[[str], None] = print) -> None:
@@ -152,22 +178,18 @@ def refine(run: Refining, say: Callable[[str], None] = print) -> None:
     from transformers import Qwen3VLForConditionalGeneration
 
     torch.manual_seed(run.seed)
-    tools = json.loads((run.drills / "tools.json").read_text(encoding="utf-8"))
-    encoder = Encoder(run.out, run.drills, tools)
     model: Any = Qwen3VLForConditionalGeneration.from_pretrained(run.out, dtype=torch.float32)
     model.model.visual.requires_grad_(False)
-    beginnings = read_lines(run.drills / "beginnings.jsonl")
-    begun, drills = encoded(model, encoder, beginnings, read_lines(run.drills / "drills.jsonl")[:run.most], TOKENS)
-    plain = frozenset(line["number"] for line in beginnings if len(line["messages"]) == 1)
-    whole = conversations(run, model, tools)
+    ready = prepared(run, model)
+    begun, drills, whole = ready.begun, ready.drills, ready.whole
     say(f"{len(drills)} drills behind {len(begun)} beginnings, {len(whole)} conversations, "
         f"{sum(len(d.piece.ids) for d in drills) / max(len(drills), 1):.0f} tokens a drill")
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=RATE, betas=(0.9, 0.95),
                                   weight_decay=0.02)
     steps = _resume(run, model, optimizer)
     rng = random.Random(run.seed + steps)  # noqa: S311  # no secret
-    feed = drawn(run, begun, drills, whole, encoder.pad, rng, plain)
-    seen, smooth, count, tokens = Seen(model, encoder), None, 0, 0
+    feed = drawn(run, ready, rng)
+    seen, smooth, count, tokens = Seen(ready.seen, ready.fill, ready.pad), None, 0, 0
     run.began = saved = time.monotonic()
     while run.share < 1:
         beginning, rows = next(feed)
@@ -191,19 +213,6 @@ def refine(run: Refining, say: Callable[[str], None] = print) -> None:
             saved = time.monotonic()
     save(run, model, optimizer, steps)
     say(f"done: {steps} steps, {count} drills, {time.process_time():.0f} s of CPU")
-
-
-def conversations(run: Refining, model: Any, tools: list[dict[str, Any]]) -> list[Piece]:
-    """Whole conversations without their pictures, so that what comes after a first call is not forgotten."""
-    if run.conversations is None:
-        return []
-    encoder, made = Encoder(run.out, run.conversations, tools), []
-    found = [line for line in read_dialogues(run.conversations) if line["source"] != "by eye"]
-    for line in found[:run.most]:
-        piece = pieces(model, encoder, [], line["messages"])[1]
-        if len(piece.ids) <= LONGEST and any(piece.weights):
-            made.append(without_pictures(piece, encoder.pad))
-    return made
 
 
 def _resume(run: Refining, model: Any, optimizer: Any) -> int:

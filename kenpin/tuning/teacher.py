@@ -98,16 +98,18 @@ class Open:
 
 @dataclass
 class Teacher:
-    """The embedded planner over real tools, with a memory for what they found."""
+    """The embedded planner, or another, over real tools, with a memory for what they found."""
 
     cases: CaseSearch | None = None
     pictures: MemoryPictures = field(default_factory=MemoryPictures)
+    planner: Planner | None = None
+    """Another one, to be measured in the teacher's place; None is the embedded planner."""
 
     def __post_init__(self) -> None:
         known: dict[str, Report] = {}
         tools = {name: remembered(tool, known) for name, tool in CATALOG.items()}
         self._recorder = Recorder(tools=tools, pictures=self.pictures, cases=self.cases, limits=Limits())
-        self._planner: Planner = embedded_planner(Settings(), OFFERED)
+        self._planner: Planner = self.planner or embedded_planner(Settings(), OFFERED)
         self._arguments = Arguments(OFFERED)
         encoder = Encoder(family=QWEN3, long_side=LONG_SIDE)
         self._edge = Edge(encoder=encoder, arguments=self._arguments, cap=lambda: PICTURES)
@@ -153,17 +155,31 @@ class Teacher:
         Raises:
             BadInput: A message of the inspection would no longer be sent as it was.
         """
-        state = cast("State", dict(begun.state))
-        self._said(state, say)
-        while (call := self._asked(state))["name"] in preliminary and not self._recorder.limit(state):
-            self._take(state, call)
-        self._noted(state, call)
+        state, calls = self._drill(begun, say, preliminary)
+        self._noted(state, calls[-1])
         messages = self._plain(state)
         before = len(begun.messages)
         if messages[:before] != begun.messages:
             raise BadInput("the messages of the inspection changed; expected them as they were sent")
         last = max(i for i, message in enumerate(messages) if message["role"] == "assistant")
         return messages[before:last + 1]
+
+    def calls(self, begun: Open, say: str, preliminary: Collection[str]) -> list[ToolCall]:
+        """The planner's calls as far as the first that is no preliminary, places in pixels of the upload.
+
+        Raises:
+            BadInput: It called nothing.
+        """
+        return self._drill(begun, say, preliminary)[1]
+
+    def _drill(self, begun: Open, say: str, preliminary: Collection[str]) -> tuple[State, list[ToolCall]]:
+        state = cast("State", dict(begun.state))
+        self._said(state, say)
+        calls = [self._asked(state)]
+        while calls[-1]["name"] in preliminary and not self._recorder.limit(state):
+            self._take(state, calls[-1])
+            calls.append(self._asked(state))
+        return state, calls
 
     def _plain(self, state: State) -> list[Message]:
         return [plain(message) for message in build(state, self._recorder.desk(state), self._edge).messages]
@@ -214,9 +230,12 @@ class Teacher:
 
     def _asked(self, state: State) -> ToolCall:
         """What the planner calls next."""
-        message = self._planner.model.invoke(self._planner.request(state, self._recorder.desk(state)).messages)
-        [call] = message.tool_calls
-        return call
+        desk = self._recorder.desk(state)
+        reply = self._planner.model.invoke(self._planner.request(state, desk).messages)
+        calls: list[ToolCall] = self._planner.read(reply, state, desk).tool_calls
+        if not calls:
+            raise BadInput("the planner called nothing; expected a call")
+        return calls[0]
 
     def _noted(self, state: State, call: ToolCall) -> Call:
         """Keep a call in the form in which a model would have made it."""

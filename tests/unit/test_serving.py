@@ -67,6 +67,31 @@ def test_what_calls_and_pictures_need_is_always_there(monkeypatch: pytest.Monkey
         assert value(words, "--max-model-len") == "32768"
 
 
+@pytest.mark.parametrize(("kind", "size", "wanted"), [
+    ("qwen3_vl", {"shortest_edge": 65536, "longest_edge": 157696}, (65536, 157696)),
+    ("qwen3_vl", {"shortest_edge": 65536, "longest_edge": 16777216}, (65536, 1024**2)),
+    # Boxes in pixels of the picture as it was sent: it must not be enlarged on the way.
+    ("qwen2_5_vl", {"shortest_edge": 65536, "longest_edge": 12845056}, (4096, 1024**2)),
+    ("qwen3_vl", None, (4096, 1024**2)),
+])
+def test_pictures_are_as_large_as_the_model_was_trained_on(
+    monkeypatch: pytest.MonkeyPatch, model: Path, kind: str, size: dict[str, int] | None, wanted: tuple[int, int],
+) -> None:
+    (model / "config.json").write_text(json.dumps({"model_type": kind, "num_attention_heads": 4}))
+    if size:
+        (model / "preprocessor_config.json").write_text(json.dumps({"size": size}))
+    words = command(plan(monkeypatch, model, CPU))
+    assert tuple(json.loads(value(words, "--mm-processor-kwargs"))["size"].values()) == wanted
+
+
+def test_the_small_planner_needs_no_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = command(plan(monkeypatch, Path(__file__).parents[2] / "models" / "planner-small", CPU))
+    assert value(words, "--tool-call-parser") == "hermes"
+    assert value(words, "--max-model-len") == "8192"
+    assert json.loads(value(words, "--mm-processor-kwargs"))["size"] == {
+        "shortest_edge": 256 * 256, "longest_edge": 448 * 352}
+
+
 @pytest.mark.parametrize(("cards", "heads", "wanted"), [(1, 32, 1), (2, 32, 2), (3, 32, 2), (8, 32, 8), (6, 28, 4)])
 def test_a_model_is_spread_over_the_cards_that_share_its_heads(
     monkeypatch: pytest.MonkeyPatch, model: Path, cards: int, heads: int, wanted: int,

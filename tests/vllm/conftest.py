@@ -224,6 +224,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Small(Live):
+    """A server of the model that this repository trained, started without a flag."""
+
+    @property
+    def words(self) -> list[str]:
+        return [str(self.model), "--port", str(self.port)]
+
+
 @dataclass
 class Pooling(Live):
     """A server of embeddings. Another model may be put in its place before it is started again."""
@@ -251,6 +259,19 @@ class Pooling(Live):
                        check=True, capture_output=True, timeout=600,
                        env={**os.environ, "PYTHONPATH": str(CPU_PATH), "OMP_NUM_THREADS": "1"})
         return dict(np.load(found))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
+    """A running server of the trained model; it ends with its module."""
+    server_home()
+    server = Small(model=TRAINED, home=tmp_path_factory.mktemp("small"), port=free_port())
+    try:
+        server.start()
+        yield server
+    finally:
+        if server.process and server.process.poll() is None:
+            server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -285,10 +306,10 @@ def write_model(python: Path, script: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def served_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a model with random weights, an adapter beside it."""
-    home, model = server_home(), tmp_path_factory.mktemp("live") / "model"
-    write_model(home.python, "random_model.py", model)
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of the Qwen3-VL architecture with random weights; an adapter lies beside it."""
+    model = tmp_path_factory.mktemp("live") / "model"
+    write_model(server_home().python, "random_model.py", model)
     return model
 
 
@@ -305,17 +326,17 @@ def running(model: Path, home: Path, flags: tuple[str, ...] = (), key: str | Non
 
 
 @pytest.fixture(scope="session")
-def live(served_model: Path) -> Iterator[Live]:
+def live(written: Path) -> Iterator[Live]:
     """The running server."""
-    with running(served_model, served_model.parent) as server:
+    with running(written, written.parent) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def changing(served_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def changing(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A second server, for the tests of one file, which loads adapters while it runs."""
     home = tmp_path_factory.mktemp("changing")
-    with running(served_model, home, ("--adapters-while-running", "--adapter-room", "2", "--adapter-rank", "16"),
+    with running(written, home, ("--adapters-while-running", "--adapter-room", "2", "--adapter-rank", "16"),
                  "a-key-of-the-live-server") as server:
         yield server
 

@@ -124,7 +124,8 @@ def _turns(trace: Trace, t: Texts, *, without_last: bool) -> None:
 def _stand_in(trace: Trace, turn: Turn, t: Texts) -> None:
     """Who answered a turn, if not the planner that the head of the page names."""
     if turn.fallback:
-        show_stand_in(turn.fallback, planner_of(trace, turn), t, ended=turn.answer is not None)
+        show_stand_in(turn.fallback, planner_of(trace, turn), t, steps=turn.steps,
+                      ended=turn.answer is not None)
     elif turn.planner:
         who = f"{t.raw_known('planner', turn.planner.backend)} · {one_line(turn.planner.model, most=48)}"
         st.caption(t("turn.planner", who=who, adapter=adapter_of(turn.planner)))
