@@ -25,7 +25,8 @@ class Screen:
 
     def planner(self, info: PlannerInfo) -> None:
         """Name the planner that runs."""
-        self._console.print(f"[dim]planner: {escape(info.backend)} · {escape(info.model)}[/dim]")
+        adapter = f" · adapter {info.adapter} {(info.adapter_sha256 or '')[:12]}".rstrip() if info.adapter else ""
+        self._console.print(f"[dim]planner: {escape(info.backend)} · {escape(info.model + adapter)}[/dim]")
 
     def follow(self, events: Iterator[Event], say: str) -> Answer | None:
         """Show a turn while it runs and return its answer."""

@@ -36,6 +36,8 @@ class Run:
     out: Path
     minutes: float
     rank: int = 16
+    steps: int | None = None
+    """At most, if the time is not over before; the same steps on the same machine give the same adapter."""
     tokens: int = 6000
     """Of a batch, padding included."""
     longest: int = 1400
@@ -74,7 +76,7 @@ def train(run: Run, say: Any = print) -> Trained:
     with torch.no_grad():
         before = float(_loss(net, first, encoder, device))
     steps, started = 0, time.monotonic()
-    while time.monotonic() - started < 60 * run.minutes or not steps:
+    while not steps or (time.monotonic() - started < 60 * run.minutes and steps != run.steps):
         for group in optimizer.param_groups:
             group["lr"] = RATE * min((steps + 1) / WARM, 1.0)
         loss = _loss(net, next(feed) if steps else first, encoder, device)
@@ -136,6 +138,7 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--steps", type=int, help="At most, if the time is not over before.")
     parser.add_argument("--tokens", type=int, default=6000, help="Of a batch.")
     parser.add_argument("--longest", type=int, default=1400, help="Tokens; a longer conversation is left out.")
     parser.add_argument("--seed", type=int, default=0)

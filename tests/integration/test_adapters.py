@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kenpin import doctor
 from kenpin.adapters.keeping import Kept, kept_folder
 from kenpin.cli_shared import console_actor
 from kenpin.config import Settings
@@ -122,6 +123,8 @@ def test_what_runs_is_not_disturbed(services: Services, server: Any, home: Path)
     services.adapters.use(ACTOR, "line-a")
     with pytest.raises(BadInput, match="line-a is in use; put the model itself back first"):
         services.adapters.unload(ACTOR, "line-a")
+    (told,) = [line.says for line in doctor._planner(services.kenpin) if line.what == "planner vllm"]
+    assert f"adapter line-a {services.asking.planner(ACTOR).adapter_sha256[:12]}" in told  # type: ignore[index]
     asked, go = Event(), Event()
     answer = server.reply
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.local
 def test_an_adapter_is_trained_and_can_be_served(tmp_path: Path, local_parts: None) -> None:
     list(generate(tmp_path / "data", seed=3, most=16, by_eyes=0))
     words = [sys.executable, "-m", "kenpin.tuning.lora", str(tmp_path / "data"), str(MODEL), str(tmp_path / "out"),
-             "--minutes", "0.5", "--rank", "8", "--tokens", "1500"]
+             "--minutes", "10", "--steps", "8", "--rank", "8", "--tokens", "1500"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=800)
     assert done.returncode == 0, done.stderr[-2000:]
     said = done.stdout.splitlines()[-1].split()
