@@ -209,6 +209,21 @@ def test_a_server_that_loads_none_any_more_ends_in_one_line(services: Services, 
         services.adapters.use(ACTOR, "line-a")
 
 
+def test_another_planner_stands_in_only_where_it_is_configured_and_says_why(services: Services, server: Any,
+                                                                           home: Path) -> None:
+    services.adapters.load(ACTOR, "line-a")
+    services.adapters.use(ACTOR, "line-a")
+    server.restart()
+    server.fixed = True
+    other = opened(home, server, planner_fallback="embedded")
+    key, info = turn(other, home)
+    assert info.backend == "embedded"
+    taken = other.asking.trace(ACTOR, key).turns[0].fallback
+    assert taken
+    assert "--adapters-while-running" in taken.because
+    assert server.asked == []
+
+
 def test_a_name_in_the_settings_wins(services: Services, server: Any, home: Path) -> None:
     services.adapters.load(ACTOR, "line-a")
     services.adapters.load(ACTOR, "line-b")
