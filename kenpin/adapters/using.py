@@ -121,6 +121,8 @@ class AdapterInUse:
     def _named(self, info: PlannerInfo) -> PlannerInfo:
         """A planner's name with the sha256 of an adapter that the server was started with, as far as it is known which
         bytes it has."""
+        if info.backend == "local" and info.adapter is not None and self._settings.local_adapter is not None:
+            return info.model_copy(update={"adapter_sha256": sha256_of(self._settings.local_adapter.expanduser())})
         if info.backend != "vllm" or info.adapter is None:
             return info
         return info.model_copy(update={"adapter_sha256": self._at_start(info.adapter)})
