@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent.deciding import StandIn
 from agent.inspector import Inspector
-from agent.planners.table import absent, planner_named
+from agent.planners.table import absent_if, planner_named
 from agent.policy import Limits
 from agent.record import Recorder
 from kenpin.adapters.using import AdapterInUse
@@ -201,12 +201,8 @@ class Kenpin:
         return OfflineEmbedder(WEIGHTS)
 
     def inspector(self, planner: str | None = None, *, fallback: bool = True) -> Inspector:
-        """An inspector with the named planner, or the one of the settings.
-
-        Args:
-            planner: Its name.
-            fallback: Let the planner that is configured to stand in take over turns whose planner is gone.
-        """
+        """An inspector with the named planner, or the one of the settings; with `fallback`, the one that is configured
+        to stand in takes over turns whose planner is gone."""
         from tools.catalog import CATALOG, OFFERED
 
         name = planner or self.settings.planner
@@ -215,9 +211,7 @@ class Kenpin:
         try:
             built = self.adapter.built_for(lambda settings: planner_named(name, settings, OFFERED), name)
         except Unavailable as exc:
-            if other is None:
-                raise
-            built = absent(name, self.settings, exc)
+            built = absent_if(other is not None, name, self.settings, exc)
         stand_in = StandIn(other, lambda named: planner_named(named, self.settings, OFFERED))
         limits = Limits(steps=self.settings.max_steps, seconds=self.settings.max_seconds)
         recorder = Recorder(tools=CATALOG, pictures=self.pictures, cases=LazyCases(self), limits=limits)

@@ -23,8 +23,14 @@ NOT_KNOWN = "not known"
 """Model of a server that did not say which it serves."""
 
 
-def absent(name: str, settings: Settings, why: Unavailable) -> Planner:
-    """A planner that could not be built because its server or model is not there: each request fails as that did."""
+def absent_if(wanted: bool, name: str, settings: Settings, why: Unavailable) -> Planner:
+    """A planner that could not be built because its server or model is not there: each request fails as that did.
+
+    Raises:
+        Unavailable: None is wanted.
+    """
+    if not wanted:
+        raise why
 
     def gone(messages: object) -> AIMessage:
         raise Unavailable(str(why))

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import Runnable
 
 from agent.planners.vllm_bounds import BoundError, hooks
-from agent.planners.vllm_prune import MOST_CUTS, Cuts, cut_at, pictures_in, pruned, weight_of_tools
+from agent.planners.vllm_prune import MOST_CUTS, Cuts, cut_at, over_by, pictures_in, pruned, weight_of_tools
 from agent.planners.vllm_reply import tolerant_chat
 from agent.quiet import keep_private
 from kenpin.config import Settings
@@ -27,8 +27,6 @@ TOO_MANY = re.compile(r"at most (\d+) image", re.IGNORECASE)
 TOO_LONG = re.compile(
     r"context length|maximum model length|max_model_len|too long|too large|max_tokens must|input tokens|"
     r"exceeds? .{0,40}limit", re.IGNORECASE)
-COUNTED = re.compile(r"(\d+) input tokens|(\d+) in the messages|prompt \(length (\d+)\)", re.IGNORECASE)
-CONTEXT = re.compile(r"(?:context|model) length (?:is|of) (?:only )?(\d+)", re.IGNORECASE)
 NO_PICTURES = re.compile(r"not a multimodal model|does not support (?:image|vision|multimodal)|at most 0 image",
                          re.IGNORECASE)
 NO_FORCED_CALL = re.compile(r"tool[ _-]?choice|tool[ -]call[ -]parser|enable-auto-tool", re.IGNORECASE)
@@ -225,7 +223,7 @@ class Line:
         elif status < 500 and many and pictures > int(many.group(1)):
             return _TooMuch(said, pictures=int(many.group(1)))
         elif status == 413 or (status in (400, 422) and TOO_LONG.search(said)):
-            return _TooMuch(said, over=_over(said))
+            return _TooMuch(said, over=over_by(said, reply=MAX_TOKENS))
         elif status in (400, 422) and NO_FORCED_CALL.search(said):
             words = f"does not make tool calls ({said}); start it with a tool call parser that fits the model"
         elif 300 <= status < 400:
@@ -288,15 +286,6 @@ def _message(exc: Any) -> str:
         if isinstance(body.get("message"), str):
             return str(body["message"])
     return str(exc)
-
-
-def _over(said: str) -> float | None:
-    """How many times too long a prompt is by the words of a refusal; None if they do not say."""
-    tokens, context = COUNTED.search(said), CONTEXT.search(said)
-    if not tokens or not context:
-        return None
-    most = int(context.group(1)) - min(MAX_TOKENS, int(context.group(1)) // 4)
-    return max(int(next(filter(None, tokens.groups()))) / max(most, 1), 1.0)
 
 
 def _short(text: str) -> str:

@@ -6,6 +6,7 @@ server has in its prefix cache, until it is too large again and cut anew, with r
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,8 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 
 from agent.planners.vllm_results import compact_json
 
+COUNTED = re.compile(r"(\d+) input tokens|(\d+) in the messages|prompt \(length (\d+)\)", re.IGNORECASE)
+CONTEXT = re.compile(r"(?:context|model) length (?:is|of) (?:only )?(\d+)", re.IGNORECASE)
 GONE = {"type": "text", "text": "(picture left out to save room; zoom or crop again to see it)"}
 OPENS = "turn"
 """Mark of a user message that opens a turn: the value of `kenpin` in its `additional_kwargs`, which no server gets."""
@@ -105,6 +108,20 @@ def cut_at(messages: Sequence[AnyMessage], cut: Cut) -> list[AnyMessage]:
             rest = told[min(cut.steps, end):end]
         out += [_noted(opening, notes), *rest]
     return pruned(out, pictures=1) if cut.bare else out
+
+
+def over_by(said: str, *, reply: int) -> float | None:
+    """How many times too long a prompt is by the words of a server's refusal; None if they do not say.
+
+    Args:
+        said: The refusal.
+        reply: Tokens that are kept for the reply, but for a quarter of the context at most.
+    """
+    tokens, context = COUNTED.search(said), CONTEXT.search(said)
+    if not tokens or not context:
+        return None
+    most = int(context.group(1)) - min(reply, int(context.group(1)) // 4)
+    return max(int(next(filter(None, tokens.groups()))) / max(most, 1), 1.0)
 
 
 class Cuts:
