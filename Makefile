@@ -16,6 +16,7 @@ help:
 	@echo "make demo   set up and inspect bundled pictures     make ui      open the chat page"
 	@echo "make test   set up and run the tests                make lint types imports   checks"
 	@echo "make vllm   set up the server of kenpin serve       make test-vllm   tests against it"
+	@echo "make test-deploy   what deploy/ holds, with nginx before the real pages"
 	@echo "make local  set up --planner local, for the CPU     make test-local  tests of it"
 
 setup: $(VENV)/.synced

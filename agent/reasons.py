@@ -1,10 +1,10 @@
 """Reasons of a verdict, and of tools that do or do not decide, in plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.prompting import render, templates, word
-from kenpin.contracts.trace import Fallback, PlannerInfo
+from kenpin.contracts.trace import Fallback, PlannerInfo, Step
 
 
 def explain(code: str, lang: str) -> str:
@@ -27,18 +27,22 @@ def explain(code: str, lang: str) -> str:
     return render(f"reason.{key}", lang, a=first, b=names)
 
 
-def took_over(fallback: Fallback, planner: PlannerInfo, lang: str, *, ended: bool = True) -> str:
+def took_over(
+    fallback: Fallback, planner: PlannerInfo, lang: str, *, steps: Sequence[Step] = (), ended: bool = True
+) -> str:
     """That another planner than the one that was asked for has a turn in hand, or answered it, as one sentence.
 
     Args:
         fallback: Of the turn.
         planner: Which one took over.
         lang: `en` or `ja`.
+        steps: Of the turn; if some are by the planner that is gone, the sentence says from which step on.
         ended: Whether the turn has ended.
     """
     names = {key: word(f"planner.{info.backend}", lang)
              for key, info in (("main", fallback.instead_of), ("other", planner))}
-    return render("fallback.ended" if ended else "fallback.runs", lang, **names, at=fallback.at_step)
+    at = fallback.at_step if any(step.n < fallback.at_step for step in steps) else None
+    return render("fallback.ended" if ended else "fallback.runs", lang, **names, at=at)
 
 
 def told(result: Mapping[str, Any], lang: str) -> str:

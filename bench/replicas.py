@@ -1,13 +1,13 @@
 """Two copies of a model behind one address: do dialogues stay at one copy, and go on when it dies?
 
-    python -m bench.replicas MODEL [--turns 3] [--reply 16] [--size 1600x1200]
+    python -m bench.replicas MODEL [--turns 2] [--dialogues 4] [--reply 16] [--size 1600x1200]
 
 Starts two servers with the flags of `kenpin serve` and nginx with deploy/nginx/replicas.conf (ports and places put in),
-and holds two dialogues at once, each of some turns with three steps and scripted calls as in `bench/serving.py`: at one
-server, behind the balancer as it is configured, and behind one that sends requests round robin. Printed: the share of
-prompt tokens that the prefix caches of both copies gave, and the requests that each copy answered. Then a dialogue is
-held during which the copy that answers it is killed. Each dialogue has a salt of its own. Needs nginx, vLLM (make vllm)
-and about 6 GB of memory on a CPU; MODEL may be one of random weights (tests/vllm/random_model.py).
+and holds some dialogues at once, each of some turns with three steps and scripted calls as in `bench/serving.py`: at
+one server, behind the balancer as it is configured, and behind one that sends requests round robin. Printed: the share
+of prompt tokens that the prefix caches of both copies gave, and the requests that each copy answered. Then a dialogue
+is held during which the copy that answers it is killed. Each dialogue has a salt of its own. Needs nginx, vLLM (make
+vllm) and about 6 GB of memory on a CPU; MODEL may be one of random weights (tests/vllm/random_model.py).
 """
 
 import argparse
@@ -65,7 +65,7 @@ def copy(settings: Settings, model: str, folder: Path, context: int) -> Server:
 def balancer(copies: Sequence[Server], folder: Path, *, keep: bool = True) -> Iterator[str]:
     """The repository's balancer before these copies; `keep` as it is, else round robin. Yields its address."""
     port, text = free_port(), CONF.read_text()
-    for old, new in (("127.0.0.1:8000", copies[0].url[7:]), ("127.0.0.1:8002", copies[1].url[7:]),
+    for old, new in (("127.0.0.1:8000", copies[0].url[7:]), ("127.0.0.1:8003", copies[1].url[7:]),
                      ("127.0.0.1:8100;", f"127.0.0.1:{port};"), *(() if keep else ((HASH, ""),))):
         head, found, tail = text.rpartition(old)
         assert found, old
@@ -91,6 +91,8 @@ class Trial:
     copies: Sequence[Server]
     turns: int
     reply: int
+    dialogues: int
+    """At once."""
     pixels: np.ndarray
 
     def at(self, url: str) -> Settings:
@@ -105,10 +107,10 @@ class Trial:
             many = [Dialogue(settings, Line(settings), self.reply, turns=self.turns) for _ in range(count)]
             list(pool.map(lambda one: one.hold(self.pixels, Path(home)), many))
 
-    def row(self, name: str, url: str, count: int = 2) -> None:
+    def row(self, name: str, url: str) -> None:
         """Hold dialogues at an address and print what they cost."""
         before = self.counted()
-        self.hold(url, count)
+        self.hold(url, self.dialogues)
         found = [{key: late[key] - early[key] for key in late}
                  for early, late in zip(before, self.counted(), strict=True)]
         share = sum(one["hit"] for one in found) / sum(one["queried"] for one in found)
@@ -143,7 +145,8 @@ class Trial:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--dialogues", type=int, default=4, help="at once")
     parser.add_argument("--reply", type=int, default=16, help="tokens that each reply may have")
     parser.add_argument("--size", default="1600x1200", help="of the photo")
     parser.add_argument("--context", type=int, default=24576)
@@ -158,8 +161,8 @@ def main() -> None:
             stack.callback(one.stop)
         for one in copies:
             one.wait_healthy(900)
-        trial = Trial(settings, copies, given.turns, given.reply, pixels)
-        print(f"{'two dialogues at once':34} {'reused':>8}   requests at copy 1 + copy 2")
+        trial = Trial(settings, copies, given.turns, given.reply, given.dialogues, pixels)
+        print(f"{f'{given.dialogues} dialogues at once':34} {'reused':>8}   requests at copy 1 + copy 2")
         trial.row("one server", f"{copies[0].url}/v1")
         with balancer(copies, folder) as url:
             trial.row("two, replicas.conf", url)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import select
 
 from agent.events import Event, TurnEnded
 from agent.inspector import Inspector, Material, checked, new_id
+from kenpin.adapters.keeping import Kept
 from kenpin.contracts.errors import BadInput, KenpinError, Locked, StoreError
 from kenpin.contracts.people import Actor, Right
 from kenpin.contracts.review import LOCKED, State
@@ -37,6 +39,8 @@ class Asking:
         self._kenpin = kenpin
         self._holds = kenpin.holds
         self._inspectors: dict[str, Inspector] = {}
+        self._adapters: dict[str, Kept | None] = {}
+        """The adapter that was in use when the inspector of a planner was built."""
         self._unused: dict[str, float] = {}
         """When inspectors were built that no turn has used yet."""
         self._lock = Lock()
@@ -110,7 +114,7 @@ class Asking:
         if seen.hidden or seen.state in LOCKED:
             return seen.trace
         try:
-            inspector = self._inspector(seen.trace.planner.backend)
+            inspector = self._reader(seen.trace.planner.backend)
             current = inspector.trace(inspection)
         except KenpinError:
             # Its planner cannot be reached, or its checkpoints are another machine's: what is on record counts.
@@ -184,7 +188,7 @@ class Asking:
     def _said(
         self, actor: Actor, inspector: Inspector, inspection: str, text: str, waiting: Waiting
     ) -> Iterator[Event]:
-        with self._holds.hold(inspection, waiting=waiting):
+        with self._holds.hold(inspection, waiting=waiting), self._running(inspector):
             self._open_to(actor, inspection)
             self._settle(inspector, inspection)
             turn = len(inspector.trace(inspection).turns) + 1
@@ -192,7 +196,7 @@ class Asking:
             yield from self._noted(inspector.say(inspection, text, by=actor.name), inspector, inspection)
 
     def _resumed(self, actor: Actor, inspector: Inspector, inspection: str, waiting: Waiting) -> Iterator[Event]:
-        with self._holds.hold(inspection, waiting=waiting):
+        with self._holds.hold(inspection, waiting=waiting), self._running(inspector):
             self._open_to(actor, inspection)
             yield from self._noted(inspector.resume(inspection), inspector, inspection)
             self._settle(inspector, inspection)
@@ -242,15 +246,26 @@ class Asking:
         return self._kenpin.traces.load(inspection).planner.backend
 
     def _inspector(self, planner: str | None) -> Inspector:
-        """The inspector of a planner, built once; one that cannot be built is tried again the next time."""
+        """The inspector of a planner, built once for an adapter; one that cannot be built is tried again the next time.
+
+        Whichever adapter is in use now is asked by turns that begin now; those that run go on with theirs.
+        """
         name = planner or self._kenpin.settings.planner
-        if name not in self._inspectors:
+        adapter = self._kenpin.adapter.chosen(name)
+        if name not in self._inspectors or self._adapters.get(name) != adapter:
             # Not under the lock: a server that does not answer must not hold up those who ask for another planner.
             built = self._kenpin.inspector(name)
             with self._lock:
-                self._inspectors.setdefault(name, built)
+                self._inspectors[name], self._adapters[name] = built, adapter
                 self._unused[name] = time.monotonic()
         return self._inspectors[name]
+
+    def _reader(self, planner: str) -> Inspector:
+        """An inspector of a planner to read with: whichever was built, since reading asks no model."""
+        return self._inspectors.get(planner) or self._inspector(planner)
+
+    def _running(self, inspector: Inspector) -> AbstractContextManager[None]:
+        return self._kenpin.adapter.running(inspector.planner.info)
 
     def _for_a_turn(self, name: str) -> Inspector:
         """The inspector of a planner for one turn: built anew where what it was built on is no more.
@@ -262,9 +277,9 @@ class Asking:
             known = self._inspectors.get(name)
         if known and not just_built and not known.planner.still():
             # Built before the old one is let go: what is asked meanwhile, and a server that refuses, find it in place.
-            built = self._kenpin.inspector(name)
+            adapter, built = self._kenpin.adapter.chosen(name), self._kenpin.inspector(name)
             with self._lock:
-                self._inspectors[name] = built
+                self._inspectors[name], self._adapters[name] = built, adapter
             return built
         inspector = self._inspector(name)
         with self._lock:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from kenpin.cli_adapters import adapters_app
 from kenpin.cli_audit import audit_app
 from kenpin.cli_camera import camera_app
 from kenpin.cli_cases import cases_app
@@ -40,6 +41,7 @@ app.add_typer(users_app, name="users")
 app.add_typer(retention_app, name="retention")
 app.add_typer(audit_app, name="audit")
 app.add_typer(tune_app, name="tune")
+app.add_typer(adapters_app, name="adapters")
 app.command("report")(write_a_report)
 app.command("replay")(replay)
 app.command("rerun")(rerun)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kenpin.cli_shared import JsonOption, console, console_actor, services
+from kenpin.contracts.trace import Trace, planner_of
 
 
 def replay(
@@ -73,7 +74,14 @@ def rerun(
         for difference in found:
             out.print(difference.line(), markup=False, soft_wrap=True)
         words = f"{len(found)} differences" if found else "nothing differs"
-        by = f"{old.planner.backend} {old.planner.model}", f"{new.planner.backend} {new.planner.model}"
+        by = _by(old), _by(new)
         out.print(f"{old.id} ({by[0]}) and {new.id} ({by[1]}): {words}", markup=False, soft_wrap=True)
     if found:
         raise typer.Exit(1)
+
+
+def _by(trace: Trace) -> str:
+    """The planners that answered the turns of an inspection, those that stood in for another marked as such."""
+    told = [f"{info.backend} {info.model}{' (stood in)' if turn.fallback else ''}"
+            for turn in trace.turns for info in [planner_of(trace, turn)]]
+    return ", ".join(dict.fromkeys(told)) or f"{trace.planner.backend} {trace.planner.model}"

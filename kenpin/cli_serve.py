@@ -36,6 +36,11 @@ def serve(
     parser: Annotated[str | None, typer.Option("--parser", help="Parser of tool calls; default fits the model.")]
     = None,
     adapter: LoraOption = None,
+    adapters_while_running: Annotated[
+        bool, typer.Option("--adapters-while-running", help="Take adapters from kenpin adapters load; needs a key.")
+    ] = False,
+    adapter_room: Annotated[int, typer.Option("--adapter-room", min=1, max=64, help="For so many of them.")] = 4,
+    adapter_rank: Annotated[int, typer.Option("--adapter-rank", min=1, max=512, help="Of this rank at most.")] = 64,
     embed: Annotated[bool, typer.Option("--embed", help="An embedding model for past cases, not a planner.")] = False,
     share: Annotated[
         float | None, typer.Option("--share", min=0.05, max=0.95, help="Share of a card's memory; default 0.9.")
@@ -57,7 +62,8 @@ def serve(
     settings = read_settings()
     plan = made(settings, model, name=name, host=host, port=port or (EMBED_PORT if embed else PORT), device=device,
                 cards=cards, context=context, parser=parser, adapters=adapter or (), behind_proxy=behind_proxy,
-                embed=embed, share=share)
+                embed=embed, share=share, while_running=adapters_while_running, room=adapter_room,
+                rank=adapter_rank)
     secret = settings.embed_key if embed else settings.vllm_key
     words, given = command(plan), variables(plan, secret.get_secret_value() if secret else None)
     if show:

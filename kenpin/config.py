@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Pictures are sent at most this large, in pixels."""
     vllm_python: Path | None = None
     """A Python that has vLLM, for `kenpin serve`; None takes the environment of `make vllm`, or this one."""
+    adapters: Path | None = None
+    """Folder of LoRA adapters that may be loaded into the server while it runs; None is `adapters` in `home`."""
     vllm_timeout: float = Field(default=60.0, gt=0)
     vllm_retries: int = Field(default=2, ge=0, le=10)
 

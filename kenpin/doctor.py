@@ -171,7 +171,8 @@ def _asked_for(kenpin: Kenpin) -> Iterator[Finding]:
     except KenpinError as exc:
         yield Finding(f"planner {kenpin.settings.planner}", False, str(exc), "or choose --planner embedded", vital=True)
         return
-    yield Finding(f"planner {info.backend}", True, f"{info.model}, prompt {info.prompt}")
+    adapter = f", adapter {info.adapter} {(info.adapter_sha256 or '')[:12]}".rstrip() if info.adapter else ""
+    yield Finding(f"planner {info.backend}", True, f"{info.model}, prompt {info.prompt}{adapter}")
     if info.backend == "vllm":
         yield from _server(kenpin.settings)
     elif info.backend == "local":

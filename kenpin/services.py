@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from kenpin.adapter_service import AdapterService
 from kenpin.asking import Asking
 from kenpin.case_service import CaseService
 from kenpin.contracts.people import Actor, Right
@@ -95,6 +96,11 @@ class Services:
     def tuning(self) -> Tuning:
         """Training material from signed work."""
         return Tuning(self.kenpin)
+
+    @cached_property
+    def adapters(self) -> AdapterService:
+        """LoRA adapters of the model server."""
+        return AdapterService(self.kenpin)
 
     @cached_property
     def audit(self) -> AuditDesk:

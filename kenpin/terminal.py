@@ -25,29 +25,32 @@ class Screen:
 
     def planner(self, info: PlannerInfo) -> None:
         """Name the planner that runs."""
-        self._console.print(f"[dim]planner: {escape(info.backend)} · {escape(info.model)}[/dim]")
+        adapter = f" · adapter {info.adapter} {(info.adapter_sha256 or '')[:12]}".rstrip() if info.adapter else ""
+        self._console.print(f"[dim]planner: {escape(info.backend)} · {escape(info.model + adapter)}[/dim]")
 
     def follow(self, events: Iterator[Event], say: str) -> Answer | None:
         """Show a turn while it runs and return its answer."""
         lang = language(self._lang, say)
         answer: Answer | None = None
         taken: TookOver | None = None
+        steps: list[Step] = []
         with self._console.status("…") as status:
             for event in events:
                 match event:
                     case StepStarted(n=n, tool=tool):
                         status.update(f"{n} {word(tool, lang)} …")
                     case StepDone(step=step):
+                        steps.append(step)
                         self._step(step, lang)
                     case TookOver(planner=planner, fallback=fallback):
                         taken = event
-                        self._taken(took_over(fallback, planner, lang, ended=False), fallback.because)
+                        self._taken(took_over(fallback, planner, lang, steps=steps, ended=False), fallback.because)
                     case TurnEnded():
                         answer = event.answer
         if answer:
             self.answer(answer, lang)
             if taken:
-                self._taken(took_over(taken.fallback, taken.planner, lang))
+                self._taken(took_over(taken.fallback, taken.planner, lang, steps=steps))
         return answer
 
     def _taken(self, words: str, because: str = "") -> None:

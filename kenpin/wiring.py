@@ -13,6 +13,7 @@ from agent.inspector import Inspector
 from agent.planners.table import absent, planner_named
 from agent.policy import Limits
 from agent.record import Recorder
+from kenpin.adapters.using import AdapterInUse
 from kenpin.cases.settling import Settler
 from kenpin.config import Settings
 from kenpin.contracts.case import CaseHit, CaseQuery
@@ -212,7 +213,7 @@ class Kenpin:
         other = self.settings.planner_fallback if fallback and self.settings.planner_fallback != name else None
         # The planner first: a server that does not answer is said before anything is opened or made.
         try:
-            built = planner_named(name, self.settings, OFFERED)
+            built = self.adapter.built_for(lambda settings: planner_named(name, settings, OFFERED), name)
         except Unavailable as exc:
             if other is None:
                 raise
@@ -229,6 +230,11 @@ class Kenpin:
         from langgraph.checkpoint.sqlite import SqliteSaver
 
         return SqliteSaver(self._checkpoints(), serde=EncryptedSerializer(CheckpointCipher(self.vault)))
+
+    @cached_property
+    def adapter(self) -> AdapterInUse:
+        """The adapter that the planner `vllm` asks for."""
+        return AdapterInUse(self.settings, lambda: self.database, lambda: self.audit)
 
     @cached_property
     def holds(self) -> Holds:

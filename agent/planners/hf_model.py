@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any
 
 from jinja2 import TemplateError
@@ -23,7 +23,8 @@ FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, 
 """What the libraries raise on a folder that is no model, or one that they do not know."""
 NO_ROOM = ("out of memory", "can't allocate memory", "not enough memory")
 OFFLINE = {"local_files_only": True, "trust_remote_code": False}
-_LOADING, _WRITING = Lock(), Lock()
+_LOADING, _USING = Lock(), RLock()
+"""A tokenizer is not made for two threads, and a card not for two prompts of unknown length."""
 _KEPT: "dict[tuple[Folder, Folder | None], Model]" = {}
 """The model that was loaded last: sessions of the chat page share it."""
 
@@ -78,7 +79,7 @@ class Model:
         import torch
         from xgrammar.contrib.hf import LogitsProcessor
 
-        with _WRITING, self._guarded(), torch.inference_mode(), warnings.catch_warnings():
+        with self._guarded(), torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.manual_seed(SEED)
             out = self.net.generate(
@@ -91,7 +92,7 @@ class Model:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        with guarded(self.folder, self.device):
+        with _USING, guarded(self.folder, self.device):
             yield
 
 
@@ -154,8 +155,8 @@ def _load(folder: Folder, adapter: Folder | None) -> Model:
     with guarded(folder, device), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder.path, **OFFLINE)
-            processor = _processor(folder, tokenizer)
+            processor = processor_of(folder.path, folder.names[0])
+            tokenizer = processor.tokenizer
             tokenizer.chat_template = tokenizer.chat_template or getattr(processor, "chat_template", None)
             net, info = transformers.AutoModelForImageTextToText.from_pretrained(
                 folder.path, use_safetensors=True, dtype="auto", output_loading_info=True, **OFFLINE)
@@ -178,15 +179,15 @@ def _load(folder: Folder, adapter: Folder | None) -> Model:
     return made
 
 
-def _processor(folder: Folder, tokenizer: Any) -> Any:
-    """The family's own processor. Pictures are read with PIL and videos are not read at all, so that torchvision,
-    which has no CPU build on PyPI, is not needed."""
+def processor_of(folder: Path, kind: str) -> Any:
+    """The family's own processor, by `model_type`. Pictures are read with PIL and videos are not read at all, so that
+    torchvision, which has no CPU build on PyPI, is not needed."""
     import transformers
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES, processor_class_from_name
 
-    base: Any = processor_class_from_name(PROCESSOR_MAPPING_NAMES.get(folder.names[0]) or "")
+    base: Any = processor_class_from_name(PROCESSOR_MAPPING_NAMES.get(kind) or "")
     if base is None or base.get_attributes() != ["image_processor", "tokenizer", "video_processor"]:
-        return transformers.AutoProcessor.from_pretrained(folder.path, **OFFLINE)
+        return transformers.AutoProcessor.from_pretrained(folder, **OFFLINE)
 
     class Still(base):  # type: ignore[misc]  # known when it runs
         """Takes no videos."""
@@ -194,8 +195,9 @@ def _processor(folder: Folder, tokenizer: Any) -> Any:
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
             return None if argument is None else super().check_argument_for_proper_class(argument_name, argument)
 
-    pictures = transformers.AutoImageProcessor.from_pretrained(folder.path, backend="pil", **OFFLINE)
-    return Still(pictures, tokenizer, None)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **OFFLINE)
+    pictures = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", **OFFLINE)
+    return Still(pictures, tokenizer, None, chat_template=tokenizer.chat_template)
 
 
 def _ends(net: Any, tokenizer: Any) -> tuple[int, ...]:

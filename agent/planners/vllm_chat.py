@@ -5,7 +5,7 @@ import re
 import ssl
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage
@@ -49,8 +49,15 @@ class Served:
     """What is really behind the name."""
     adapter: str | None = None
     """The LoRA adapter, if the name stands for one."""
+    base: str | None = None
+    """What the adapter changes, as the server names its files; None for a model itself."""
     context: int | None = None
     """Tokens, if the server says so."""
+
+    @property
+    def names(self) -> list[str]:
+        """Everything by which the family of the model may be known."""
+        return [name for name in (self.id, self.root, self.base) if name]
 
 
 class Line:
@@ -100,9 +107,12 @@ class Line:
             more = model.model_extra or {}
             root = more.get("root") if isinstance(more.get("root"), str) else None
             context = more.get("max_model_len") if isinstance(more.get("max_model_len"), int) else None
+            parent = more.get("parent")
             found.append(Served(id=str(model.id), root=root, context=context,
-                                adapter=str(model.id) if more.get("parent") else None))
-        return found
+                                adapter=str(model.id) if parent else None, base=str(parent) if parent else None))
+        roots = {model.id: model.root for model in found}
+        # An adapter is asked as its model is: the server gives its own folder, which says nothing of the family.
+        return [replace(model, base=roots.get(model.base) or model.base) if model.base else model for model in found]
 
     def raw(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One exchange outside the OpenAI protocol, `path` from the server's root: (status, what it said), or None if

@@ -48,8 +48,7 @@ class Probe:
 
     def family(self, setting: str = "auto") -> Family:
         """How to send pictures and read boxes: as set, else as seen, else by name."""
-        names = [name for name in (self.model.id, self.model.root) if name]
-        return family(names, self.kind or "auto" if setting == "auto" else setting)
+        return family(self.model.names, self.kind or "auto" if setting == "auto" else setting)
 
 
 def probe(settings: Settings) -> Probe:

@@ -23,6 +23,8 @@ MOST_OLD_TEXT = 240
 """Characters that an older tool message keeps."""
 MOST_LINE = 80
 """Characters that are left of a step that is told in one line."""
+MOST_LINES, FEWEST_LINES = 32, 8
+"""Steps of one turn that are told in a line at most, and where nothing else is left to take away."""
 BYTES_A_TOKEN = 3.0
 """Of UTF-8 text, more or less: English has four, Japanese three, digits one. Only shares of a prompt are estimated."""
 PICTURE = 700
@@ -52,7 +54,7 @@ class Cut:
     steps: int = 0
     """Steps before this message are told in one line each."""
     bare: bool = False
-    """Of the pictures, only the subject is left."""
+    """Of the pictures only the subject is left, and of the steps that are told in one line the newest few."""
 
 
 def pictures_in(messages: Sequence[AnyMessage]) -> int:
@@ -99,7 +101,7 @@ def cut_at(messages: Sequence[AnyMessage], cut: Cut) -> list[AnyMessage]:
             rest = [AIMessage(content=_ending(rest))]
         elif begin < cut.steps:
             done = [_line(m) for m in messages[begin + 1:min(cut.steps, end)] if isinstance(m, ToolMessage)]
-            notes += [f"(steps told in short to save room: {'; '.join(done)})"] if done else []
+            notes += _in_lines(done, FEWEST_LINES if cut.bare else MOST_LINES)
             rest = told[min(cut.steps, end):end]
         out += [_noted(opening, notes), *rest]
     return pruned(out, pictures=1) if cut.bare else out
@@ -180,6 +182,14 @@ def _line(message: AnyMessage) -> str:
         return f"{name} {_words(message)}"[:MOST_LINE]
     facts = compact_json(step.get("data") or step.get("error") or "")
     return f"[{step.get('step', '?')}] {name} {step.get('status', '')} {step.get('view', '')} {facts}"[:MOST_LINE]
+
+
+def _in_lines(done: list[str], most: int) -> list[str]:
+    """The note of a turn about its steps that are told in short, if there are any."""
+    if not done:
+        return []
+    more = f"{len(done) - most} before these; " if len(done) > most else ""
+    return [f"(steps told in short to save room: {more}{'; '.join(done[-most:])})"]
 
 
 def _told(message: AnyMessage) -> dict[str, Any] | None:

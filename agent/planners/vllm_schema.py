@@ -29,14 +29,15 @@ Schema = dict[str, Any]
 
 
 def strict_tools(tools: Mapping[str, Tool], kind: Kind) -> list[dict[str, Any]]:
-    """The tools as a chat request names them.
+    """The tools as a chat request names them, their keys in the order in which vLLM writes them into a prompt: what is
+    trained or run in process then reads as what is served (`tests/vllm/test_alike.py`).
 
     Raises:
         TypeError: A tool has an argument that no strict schema can say; a mistake in the tool.
     """
     return [{"type": "function", "function": {
-        "name": tool.name, "description": " ".join(tool.description.split()), "strict": True,
-        "parameters": strict(tool.schema(), kind)}} for tool in tools.values()]
+        "name": tool.name, "description": " ".join(tool.description.split()),
+        "parameters": strict(tool.schema(), kind), "strict": True}} for tool in tools.values()]
 
 
 def strict(schema: Schema, kind: Kind) -> Schema:

@@ -79,7 +79,7 @@ def vllm_planner(settings: Settings, tools: Mapping[str, Tool], lang: str = "aut
     """
     line = Line(settings)
     model = line.served()
-    kind = family([name for name in (model.id, model.root) if name], settings.vllm_frame)
+    kind = family(model.names, settings.vllm_frame)
     edge = Edge(encoder=Encoder(family=kind, long_side=settings.vllm_long_side), arguments=Arguments(tools),
                 cap=lambda: min(settings.vllm_pictures, line.pictures or settings.vllm_pictures),
                 lang=lang, in_tools=pictures_in_tools)

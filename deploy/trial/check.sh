@@ -36,13 +36,17 @@ echo "what the model server's other ports say to outside:"
 for port in $(inside ss -Hltn | awk '{print $4}' | grep -v '127\.0\.0\.\|\[::1\]' | sed 's/.*://' | sort -un | grep -vx '80\|443'); do
   ok "port $port is closed to outside" "closed $port"; done
 
-said=$(inside systemd-run -q --wait --pipe -p IPAddressDeny=any -p IPAddressAllow=localhost bash -c 'exec 3<>/dev/tcp/10.211.55.1/9' 2>&1 || true)
-ok "what a unit may not reach is refused by the kernel" '[[ "$said" == *"not permitted"* ]]'
+inside timeout 4 bash -c 'exec 3<>/dev/tcp/10.211.55.1/9' 2>/dev/null; free=$?
+inside systemd-run -q --wait --pipe -p IPAddressDeny=any -p IPAddressAllow=localhost \
+  timeout 4 bash -c 'exec 3<>/dev/tcp/10.211.55.1/9' < /dev/null 2>/dev/null; kept=$?
+ok "what a unit may not reach is kept from it by the kernel" '[ $free = 1 ] && [ $kept = 124 ]'
 
 echo "== work"
 inside cp -r /opt/kenpin/kenpin/samples /tmp/samples; inside chmod -R a+rX /tmp/samples
 inside cp /opt/kenpin/deploy/trial/work.py /tmp/work.py
-ok "kenpin doctor reaches the model server" "inside kenpin-admin doctor --planner vllm 2>&1 | grep -q 'a forced call kept its schema'"
+inside env COLUMNS=200 kenpin-admin doctor --planner vllm > "$folder/doctor.txt" 2>&1
+ok "kenpin doctor reaches the model server" "grep -q 'a forced call kept its schema' '$folder/doctor.txt'"
+grep -q 'a forced call kept its schema' "$folder/doctor.txt" || sed 's/^/  /' "$folder/doctor.txt"
 inside kenpin-admin inspect /tmp/samples/panel.png "Look for scratches." --planner embedded --json > "$folder/embedded.json" 2>"$folder/embedded.err"; status=$?
 ok "a turn of the embedded planner" "[ $status = 0 ] && grep -q '\"verdict\":\s*\"ng\"' $folder/embedded.json"
 inside kenpin-admin inspect /tmp/samples/panel.png "Look for scratches." --planner vllm --json > "$folder/vllm.json" 2>"$folder/vllm.err"; status=$?
@@ -53,7 +57,9 @@ ok "a signature" "inside kenpin-admin-python sign > /dev/null"
 inside kenpin-admin-python count > "$folder/before"
 
 echo "== stop in reverse order, and start again"
-for unit in nginx kenpin kenpin-vllm kenpin-chroma postgresql; do
+for unit in nginx kenpin kenpin-vllm kenpin-chroma postgresql@15-main; do
+  # Debian's postgresql.service is an umbrella, which does not wait for its clusters.
+  [ $unit != postgresql@15-main ] || inside systemctl stop postgresql
   begun=$(date +%s); inside systemctl stop $unit; took=$(( $(date +%s) - begun ))
   ok "$unit stops cleanly ($took s)" '[ "$(inside systemctl show -P Result $unit)" = success ] && ! active $unit'
 done

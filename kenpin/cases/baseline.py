@@ -53,7 +53,6 @@ def _unrelated(heads: Sequence[CaseHead]) -> NDArray[np.bool_]:
 def _cosines(rows: Sequence[Vectors], asked: int) -> NDArray[np.float64]:
     """(N, N) of each case as a query with each as a case: as `likeness.alike`."""
     counts = [len(one) for one in rows]
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    found = np.stack([np.maximum.reduceat(one[:asked] @ np.concatenate(rows).T, starts, axis=1).mean(axis=0)
-                      for one in rows])
-    return found.astype(np.float64)
+    starts, everything = np.concatenate([[0], np.cumsum(counts)[:-1]]), np.concatenate(rows).T
+    found = [np.maximum.reduceat(one[:asked] @ everything, starts, axis=1).mean(axis=0) for one in rows]
+    return np.stack(found).astype(np.float64)

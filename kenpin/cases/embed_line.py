@@ -2,6 +2,7 @@
 
 import ssl
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ class Line:
         # SSL_CERT_FILE.
         verify = ssl.create_default_context() if self.url.startswith("https:") else False
         self._client = httpx.Client(timeout=timeout_s, headers=headers, trust_env=False, verify=verify)
+        weakref.finalize(self, self._client.close)
 
     @property
     def model(self) -> str:

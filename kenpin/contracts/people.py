@@ -40,13 +40,16 @@ class Right(StrEnum):
     """Delete by rule."""
     KEYS = "keys"
     """Re-wrap data keys under a new master key."""
+    ADAPTERS = "adapters"
+    """Load adapters into the model server, unload them, and choose the one that is asked."""
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.OPERATOR: frozenset({Right.ASK, Right.READ}),
     Role.REVIEWER: frozenset({Right.ASK, Right.READ, Right.REVIEW, Right.SIGN, Right.CASES}),
     Role.ADMINISTRATOR: frozenset(
-        {Right.ASK, Right.READ, Right.CASES, Right.PRODUCTS, Right.USERS, Right.AUDIT, Right.RETENTION, Right.KEYS}
+        {Right.ASK, Right.READ, Right.CASES, Right.PRODUCTS, Right.USERS, Right.AUDIT, Right.RETENTION, Right.KEYS,
+         Right.ADAPTERS}
     ),
     Role.AUDITOR: frozenset({Right.READ, Right.AUDIT}),
 }

@@ -27,6 +27,10 @@ class PlannerInfo(_Record):
     """Id and version of the prompt or instruction store."""
     prompt_sha256: str | None = None
     adapter: str | None = None
+    """Name of the LoRA adapter, if the model ran with one."""
+    adapter_sha256: str | None = None
+    """Of its files (`kenpin.adapters.keeping.sha256_of`); None where they could not be read or held to be those that
+    the server loaded."""
 
 
 class TraceImage(_Record):

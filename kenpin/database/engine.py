@@ -40,7 +40,7 @@ BROKEN_FILE = frozenset(
 """The same for SQLite."""
 TOGETHER = {"pool_size": 10, "max_overflow": 20}
 """Connections of a process: one a person who does something at this moment, and a second while a key is made."""
-VERSION = "0001"
+VERSION = "0002"
 """The newest migration."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 

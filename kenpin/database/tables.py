@@ -166,3 +166,11 @@ data_keys = Table(
 )
 """The data key of each record, wrapped by the master key that `master` names."""
 Index("ix_data_keys_master", data_keys.c.master)
+
+installation = Table(
+    "installation",
+    METADATA,
+    Column("name", String(40), primary_key=True),
+    Column("body", Text, nullable=False),
+)
+"""What an administrator set for the whole installation, by name, as JSON."""

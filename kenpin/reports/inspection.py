@@ -5,7 +5,7 @@ from typing import Literal
 
 from agent.reasons import explain
 from kenpin.contracts.review import State
-from kenpin.contracts.trace import TraceImage, finished, proposal
+from kenpin.contracts.trace import TraceImage, finished, proposal, proposer
 from kenpin.reports.blocks import (
     Block,
     Cell,
@@ -107,7 +107,7 @@ def measures(facts: ReportFacts, t: Words) -> list[Block]:
 def record(facts: ReportFacts, t: Words) -> Pairs:
     """What the inspection is: id, part, who, planner, versions, criteria, pictures."""
     trace = facts.trace
-    planner = trace.planner
+    planner = proposer(trace)
     rows: list[tuple[str, Cell]] = [
         (t("id"), cell(Line(text=trace.id, tone="code"))),
         (t("created"), cell(t.time(trace.created))),
@@ -122,7 +122,8 @@ def record(facts: ReportFacts, t: Words) -> Pairs:
         (t("prompt"), cell(planner.prompt, Line(text=planner.prompt_sha256 or "", tone="code"))),
     ]
     if planner.adapter:
-        rows.append((t("adapter"), cell(planner.adapter)))
+        sha256 = Line(text=planner.adapter_sha256, tone="code") if planner.adapter_sha256 else None
+        rows.append((t("adapter"), cell(planner.adapter, *filter(None, [sha256]))))
     if trace.tools:
         versions = ", ".join(f"{name} {version}" for name, version in sorted(trace.tools.items()))
         rows.append((t("tools"), cell(versions)))

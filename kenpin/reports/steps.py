@@ -102,7 +102,8 @@ def taken_over(facts: ReportFacts, turn: Turn, t: Words) -> list[Block]:
     """That another planner than the one that was asked for answered a turn, and why; nothing for other turns."""
     if not turn.fallback:
         return []
-    words = took_over(turn.fallback, planner_of(facts.trace, turn), t.lang, ended=turn.answer is not None)
+    by = planner_of(facts.trace, turn)
+    words = took_over(turn.fallback, by, t.lang, steps=turn.steps, ended=turn.answer is not None)
     return [Text(text=words, tone="uncertain"), Text(text=turn.fallback.because, tone="dim")]
 
 

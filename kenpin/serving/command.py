@@ -1,16 +1,19 @@
 """The command line and the variables of a vLLM server for Kenpin. Each flag says why it is there."""
 
 import json
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kenpin.serving.adapters import Adapter, room
+from kenpin.serving.adapters import Adapter, Room, rank_for
 from kenpin.serving.machine import Home
 
 CPU_PATH = Path(__file__).parent / "cpu"
 """What lets torchvision load on a CPU lies here, on the path of the CPU server alone."""
+GUARD_PATH = Path(__file__).parent / "guard"
+"""What stands before a server whose adapters change while it runs lies here, on that server's path."""
 CONTEXT = 32768
 """Tokens. A dialogue of six turns with six pictures of 1024 px needs less than half."""
 EMBED_CONTEXT = 4096
@@ -51,6 +54,8 @@ class Plan:
     """Which of them, as `nvidia-smi` counts; None for those that the server sees by itself."""
     adapters: tuple[Adapter, ...] = ()
     """LoRA adapters."""
+    room: Room | None = None
+    """For adapters that are loaded while the server runs; None if none are."""
     cache_gib: int = 2
     """Of attention keys and values kept on a CPU."""
     threads: int = 1
@@ -90,10 +95,23 @@ def command(plan: Plan) -> list[str]:
         # Compiling takes minutes on a CPU and saves little there.
         words += ["--enforce-eager", "--max-num-seqs", str(SEQUENCES)]
     elif plan.cards > 1:
-        words += ["--tensor-parallel-size", str(plan.cards)]
+        # As vLLM's pages have it for this family: each card reads whole pictures with an encoder of its own.
+        words += ["--tensor-parallel-size", str(plan.cards), "--mm-encoder-tp-mode", "data"]
+    return words + _lora(plan)
+
+
+def _lora(plan: Plan) -> list[str]:
+    """Adapters. Room for them is set at the start: their number in one batch, and the largest rank."""
+    if not plan.adapters and not plan.room:
+        return []
+    ranks = [one.rank for one in plan.adapters] + ([plan.room.rank] if plan.room else [])
+    words = ["--enable-lora", "--max-lora-rank", str(rank_for(ranks)),
+             "--max-loras", str(len(plan.adapters) + (plan.room.adapters if plan.room else 0))]  # fmt: skip
     if plan.adapters:
-        words += ["--enable-lora", "--max-lora-rank", str(room(plan.adapters)), "--max-loras", str(len(plan.adapters)),
-                  "--lora-modules", *(f"{one.name}={one.folder}" for one in plan.adapters)]  # fmt: skip
+        words += ["--lora-modules", *(f"{one.name}={one.folder}" for one in plan.adapters)]
+    if plan.room:
+        # vLLM's own key leaves a second way to load adapters open, and takes any folder.
+        words += ["--middleware", "kenpin_vllm_guard.Guard"]
     return words
 
 
@@ -123,6 +141,10 @@ def variables(plan: Plan, key: str | None = None) -> dict[str, str]:
         given |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     if plan.visible:
         given |= {"CUDA_VISIBLE_DEVICES": ",".join(map(str, plan.visible))}
+    if plan.room:
+        path = [given.get("PYTHONPATH") or os.environ.get("PYTHONPATH", ""), str(GUARD_PATH)]
+        given |= {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", "KENPIN_GUARD_FOLDER": str(plan.room.folder),
+                  "PYTHONPATH": os.pathsep.join(filter(None, path))}  # fmt: skip
     return given | ({"VLLM_API_KEY": key} if key else {})
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from kenpin.adapters.base import layers_of
+from kenpin.adapters.keeping import kept_folder
 from kenpin.config import Settings
 from kenpin.contracts.errors import BadInput, Unavailable
 from kenpin.launch import is_loopback
 from kenpin.serving import machine
-from kenpin.serving.adapters import read_adapter
+from kenpin.serving.adapters import Adapter, Room, read_adapter
 from kenpin.serving.cards import SHARE, Card, found, free_of_one_kind
 from kenpin.serving.command import CONTEXT, EMBED_CONTEXT, EMBED_SIDE, FITTING, Plan
 
@@ -17,12 +19,14 @@ OF_CARDS = 0.9
 """Of a card's memory that weights may take at most: beside them vLLM needs room for pictures and for what is said."""
 ANY_SIZE = frozenset({"qwen3_vl", "qwen3_vl_moe"})
 """Families whose boxes do not depend on a picture's size, so that the server may enlarge small ones."""
+ROOM, RANK = 4, 64
+"""Adapters, and their rank, that a server keeps room for if it loads them while it runs."""
 
 
 def made(settings: Settings, model: str, *, name: str | None = None, host: str = "127.0.0.1", port: int = 8000,
          device: str = "auto", cards: int | None = None, context: int | None = None, parser: str | None = None,
          adapters: Sequence[str] = (), behind_proxy: bool = False, embed: bool = False,
-         share: float | None = None) -> Plan:
+         share: float | None = None, while_running: bool = False, room: int = ROOM, rank: int = RANK) -> Plan:
     """Plan a server.
 
     Args:
@@ -39,22 +43,29 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
         behind_proxy: Whether a host that others reach has a proxy before it.
         embed: For embeddings of past cases; one card unless told otherwise.
         share: Of a card's memory.
+        while_running: Whether adapters are loaded and unloaded while it runs.
+        room: For how many of them.
+        rank: Largest rank of those.
     Raises:
-        BadInput: An adapter cannot be served (`read_adapter`), the host is open to others, or the model takes no
-            pictures.
+        BadInput: An adapter cannot be served (`read_adapter`), the host is open to others (with a proxy too if adapters
+            are loaded while it runs, which moreover takes a key), or the model takes no pictures.
         Unavailable: There is no vLLM, no such model, not the device that was asked for, or too little memory.
     """
     if not is_loopback(host) and not behind_proxy:
         raise BadInput(f"{host} can be reached by others, and vLLM's key leaves /tokenize, /metrics and /invocations "
                        "open; put a proxy before it (deploy/) and add --behind-proxy")
-    if embed and (parser or adapters):
-        raise BadInput("--parser and --adapter are for a planner; leave them out with --embed")
+    if embed and (parser or adapters or while_running):
+        raise BadInput("--parser, --adapter and --adapters-while-running are for a planner; leave them out with "
+                       "--embed")
+    if while_running:
+        _check_running(settings, host)
     known, home = machine.read_model(model), machine.find_home(settings.vllm_python)
     if context and known.context and context > known.context:
         raise BadInput(f"--context {context}: the model was made for {known.context} tokens")
     if not known.sees:
-        raise BadInput(f"{model} takes no pictures (its config.json names no part that sees); serve a vision-language "
-                       "model, such as one of the Qwen3-VL family")
+        better = "an embedding model of pictures and words, such as CLIP or Qwen3-VL-Embedding" if embed else (
+            "a vision-language model, such as one of the Qwen3-VL family")
+        raise BadInput(f"{model} takes no pictures (its config.json names no part that sees); serve {better}")
     used = _cards(home, device, cards or (1 if embed else None), known.heads, share or SHARE)
     cache = EMBED_CACHE_GIB if embed else machine.cache_gib()
     _check_memory(model, known.weights_gib, used, cache, min(OF_CARDS, share or OF_CARDS))
@@ -65,10 +76,30 @@ def made(settings: Settings, model: str, *, name: str | None = None, host: str =
         pictures=1 if embed else settings.vllm_pictures, long_side=EMBED_SIDE if embed else settings.vllm_long_side,
         least_pixels=least if known.kind in ANY_SIZE else None, most_pixels=most,
         context=context or _limit(known.context, embed=embed), host=host, port=port, name=name,
-        cards=max(len(used), 1), visible=_visible(used), adapters=tuple(map(read_adapter, adapters)),
+        cards=max(len(used), 1), visible=_visible(used), adapters=_adapters(model, adapters),
+        room=Room(adapters=room, rank=rank, folder=kept_folder(settings)) if while_running else None,
         cache_gib=cache, threads=machine.threads(),
         embed=embed, sized=not embed or known.kind in machine.PARSERS, share=share,
     )  # fmt: skip
+
+
+def _check_running(settings: Settings, host: str) -> None:
+    """Whoever may load adapters decides what the model says, so nobody else may reach the server.
+
+    Raises:
+        BadInput: Others can reach it, or there is no key.
+    """
+    if not is_loopback(host):
+        raise BadInput(f"--adapters-while-running: {host} can be reached by others, who could load adapters; leave "
+                       "--host out")
+    if settings.vllm_key is None or not settings.vllm_key.get_secret_value():
+        raise BadInput("--adapters-while-running needs a key, since other users of this machine reach its ports too; "
+                       "set KENPIN_VLLM_KEY for this command and for Kenpin")
+
+
+def _adapters(model: str, given: Sequence[str]) -> tuple[Adapter, ...]:
+    base = layers_of(model) if given else None
+    return tuple(read_adapter(text, base) for text in given)
 
 
 def _limit(known: int | None, *, embed: bool) -> int:

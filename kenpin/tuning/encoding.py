@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from agent.planners.hf_model import processor_of
 from kenpin.tuning.drawing import drawn
 
 START, SAID, END, PAD = "<|im_start|>", "assistant\n", "<|im_end|>", "<|image_pad|>"
@@ -34,7 +35,11 @@ class Encoder:
     def __init__(self, model: Path, data: Path, tools: Sequence[dict[str, Any]]) -> None:
         from transformers import AutoProcessor
 
-        self.processor: Any = AutoProcessor.from_pretrained(model)
+        try:
+            self.processor: Any = AutoProcessor.from_pretrained(model)
+        except ImportError:  # without torchvision, which only videos need
+            kind = json.loads((model / "config.json").read_text(encoding="utf-8"))["model_type"]
+            self.processor = processor_of(model, kind)
         self.tokenizer = self.processor.tokenizer
         self._data, self._tools = data, list(tools)
         self.orders = {tool["function"]["name"]: list(tool["function"]["parameters"]["properties"]) for tool in tools}

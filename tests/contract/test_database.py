@@ -197,7 +197,7 @@ def test_a_database_of_a_newer_kenpin_is_refused_and_kept(database_url: str, tmp
     finally:
         with database.write() as connection:
             known = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
-            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            connection.execute(text("UPDATE alembic_version SET version_num = :old"), {"old": engine.VERSION})
         database.close()
     assert known == "0999"
 

@@ -210,3 +210,4 @@ def site(tmp_path_factory: pytest.TempPathFactory, beside: tuple[int, list[str]]
         finally:
             proxy.terminate()
             kenpin_ui.terminate()
+    assert kenpin_ui.returncode == 0, "kenpin ui was asked to end and calls it a failure"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -212,3 +212,36 @@ def test_a_cut_that_takes_nothing_away_changes_nothing() -> None:
     plain = [SystemMessage("a"), HumanMessage("b"), AIMessage("c"), HumanMessage("d")]
     assert cut_at(plain, Cut()) == plain
     assert cut_at(plain[:1], Cut(brief=9, folded=9)) == plain[:1]
+
+
+def test_a_model_in_this_process_is_asked_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a model: where it counts too many tokens, the dialogue is cut; later ones begin with what was left."""
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
+
+    from agent.planners import hf_local
+    from agent.planners.vllm_prune import Cuts, weight
+
+    line = hf_local.InProcess.__new__(hf_local.InProcess)
+    line._cuts, line.context = Cuts(), 1000
+    line.model = SimpleNamespace(folder=SimpleNamespace(path="model"))
+    asked: list[Any] = []
+
+    def answer(self: Any, bound: Any, messages: list[Any]) -> AIMessage:
+        asked.append(messages)
+        if (prompt := weight(messages)) > 750:
+            raise hf_local._TooLong(f"{prompt:.0f} tokens", over=prompt / 750)
+        return AIMessage("done")
+
+    monkeypatch.setattr(hf_local.InProcess, "_answer", answer)
+    said: list[Any] = [SystemMessage("You inspect."), HumanMessage("Look.")]
+    bound, refused = hf_local.Bound(tools=(), grammar=None), 0
+    for i in range(40):
+        call = ToolCall(name="detect", args={"why": "To look."}, id=f"call{i:05d}", type="tool_call")
+        said += [AIMessage("", tool_calls=[call]), ToolMessage(json.dumps({"step": i + 1, "status": "ok", "data": {
+            "text": "abc " * 40}}), tool_call_id=call["id"] or "", name="detect")]
+        before = len(asked)
+        assert line.ask(bound, said).content == "done"
+        refused += len(asked) - before - 1
+    assert 1 <= refused <= 20
+    with pytest.raises(Unavailable, match="KENPIN_LOCAL_CONTEXT"):
+        line.ask(bound, [HumanMessage("abc " * 2000)])

@@ -15,7 +15,7 @@ from ui.parts.results import box_words, number, quantity
 UI = Path(__file__).parents[2] / "ui"
 FAMILIES = ("tool", "arg", "choice", "field", "quantity", "kind", "problem", "planner", "suggest", "rule",
             "verdict", "answer", "step", "viewer", "case", "material", "role",
-            "state", "severity", "meaning", "decision", "mark")
+            "state", "adapterstate", "severity", "meaning", "decision", "mark")
 """Keys of these families are put together at run time."""
 
 

@@ -5,11 +5,12 @@ import os
 import shlex
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
+from runpy import run_path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,11 +39,12 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def plan(monkeypatch: pytest.MonkeyPatch, model: Path | str, home: Home, found: int = 0, **more: Any) -> Any:
+def plan(monkeypatch: pytest.MonkeyPatch, model: Path | str, home: Home, found: int = 0, key: str | None = None,
+         **more: Any) -> Any:
     monkeypatch.setattr(machine, "find_home", lambda chosen: home)
     there = tuple(Card(index=n, name="NVIDIA H100 80GB HBM3", total_gib=79.6) for n in range(found))
     monkeypatch.setattr(planning, "found", lambda: there)
-    return planning.made(Settings(home=Path("/data")), str(model), **more)
+    return planning.made(Settings(home=Path("/data"), vllm_key=key), str(model), **more)
 
 
 def value(words: list[str], flag: str) -> str:
@@ -114,34 +116,68 @@ def test_a_cpu_gets_its_own_variables(monkeypatch: pytest.MonkeyPatch, model: Pa
     assert "PYTHONPATH" not in variables(plan(monkeypatch, model, GPU, 1))
 
 
-def adapter(folder: Path, *names: str, rank: int = 12) -> Path:
-    folder.mkdir()
-    (folder / "adapter_config.json").write_text(json.dumps({"r": rank, "peft_type": "LORA"}))
-    header = json.dumps({"__metadata__": {}, **{name: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
-                                                for name in names}}).encode()
-    (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
-    return folder
+DOUBLE = SimpleNamespace(**run_path(str(ROOT / "tests" / "adapters_double.py")))
+LAYER = DOUBLE.AT.format(0, "q_proj")
 
 
-LANGUAGE = "base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_A.weight"
-ENCODER = "base_model.model.model.visual.blocks.0.attn.qkv.lora_A.weight"
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """A model with its weights, against which adapters are held."""
+    return Path(DOUBLE.model(tmp_path / "whole"))
 
 
-def test_adapters_are_named(monkeypatch: pytest.MonkeyPatch, model: Path, tmp_path: Path) -> None:
-    folder = adapter(tmp_path / "a", LANGUAGE)
-    words = command(plan(monkeypatch, model, CPU, adapters=[f"lineA={folder}"]))
+def test_adapters_are_named(monkeypatch: pytest.MonkeyPatch, whole: Path, tmp_path: Path) -> None:
+    folder = DOUBLE.adapter(tmp_path / "a", DOUBLE.layer(LAYER, rank=12), r=12)
+    words = command(plan(monkeypatch, whole, CPU, adapters=[f"lineA={folder}"]))
     assert words[words.index("--enable-lora"):] == [
         "--enable-lora", "--max-lora-rank", "16", "--max-loras", "1", "--lora-modules", f"lineA={folder}"]
+    assert "VLLM_ALLOW_RUNTIME_LORA_UPDATING" not in variables(plan(monkeypatch, whole, CPU))
 
 
-def test_an_adapter_that_would_be_left_out_is_an_error(monkeypatch: pytest.MonkeyPatch, model: Path,
+def test_an_adapter_that_would_be_left_out_is_an_error(monkeypatch: pytest.MonkeyPatch, model: Path, whole: Path,
                                                        tmp_path: Path) -> None:
-    mixed, high = adapter(tmp_path / "a", LANGUAGE, ENCODER), adapter(tmp_path / "b", LANGUAGE, rank=1024)
+    both = DOUBLE.layer(LAYER) | DOUBLE.layer("model.visual.blocks.0.attn.qkv", outputs=96)
+    mixed, high = DOUBLE.adapter(tmp_path / "a", both), DOUBLE.adapter(tmp_path / "b", r=1024)
+    other = DOUBLE.adapter(tmp_path / "d", DOUBLE.layer("model.layers.0.self_attn.q_proj"))
     (tmp_path / "c").mkdir()
     for given, words in ((f"x={mixed}", "picture encoder"), (f"x={high}", "rank 1024"), ("lineA", "NAME=FOLDER"),
-                         (f"x={tmp_path / 'c'}", "holds no LoRA adapter")):
+                         (f"x={tmp_path / 'c'}", "holds no LoRA adapter"), (f"x={other}", "trained on another model")):
         with pytest.raises(BadInput, match=words):
-            plan(monkeypatch, model, CPU, adapters=[given])
+            plan(monkeypatch, whole, CPU, adapters=[given])
+    # Where the model's files are not here yet, what the adapter says of itself is held against itself.
+    with pytest.raises(BadInput, match="picture encoder"):
+        plan(monkeypatch, model, CPU, adapters=[f"x={mixed}"])
+
+
+def running(monkeypatch: pytest.MonkeyPatch, model: Path, home: Home, key: str | None = "secret", **more: Any) -> Any:
+    return plan(monkeypatch, model, home, 1, key, while_running=True, **more)
+
+
+def test_adapters_while_it_runs_come_with_room_a_key_and_a_guard(
+    monkeypatch: pytest.MonkeyPatch, whole: Path, tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/theirs")
+    for home in (CPU, GPU):
+        made = running(monkeypatch, whole, home)
+        words, given = command(made), variables(made, "secret")
+        assert words[words.index("--enable-lora"):] == [
+            "--enable-lora", "--max-lora-rank", "64", "--max-loras", "4", "--middleware", "kenpin_vllm_guard.Guard"]
+        assert given["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "True"
+        assert given["KENPIN_GUARD_FOLDER"] == str(Path("/data").resolve() / "adapters" / ".kept")
+        assert Path(given["PYTHONPATH"].split(os.pathsep)[-1], "kenpin_vllm_guard.py").is_file()
+        assert ("/theirs" in given["PYTHONPATH"]) == (home is GPU), "a CPU server has had a path of its own all along"
+        assert "secret" not in shown(words, given)
+    folder = DOUBLE.adapter(tmp_path / "a", DOUBLE.layer(LAYER, rank=100), r=100)
+    words = command(running(monkeypatch, whole, CPU, adapters=[f"lineA={folder}"], room=2, rank=8))
+    assert (value(words, "--max-lora-rank"), value(words, "--max-loras")) == ("128", "3")
+
+
+def test_adapters_while_it_runs_need_a_key_and_loopback(monkeypatch: pytest.MonkeyPatch, whole: Path) -> None:
+    for key in (None, ""):
+        with pytest.raises(BadInput, match="KENPIN_VLLM_KEY"):
+            running(monkeypatch, whole, CPU, key)
+    with pytest.raises(BadInput, match="could load adapters"):
+        running(monkeypatch, whole, CPU, host="0.0.0.0", behind_proxy=True)
 
 
 @pytest.mark.parametrize(("home", "cards", "more", "words"), [
@@ -258,53 +294,6 @@ def test_the_compose_file_starts_vllm_as_kenpin_does(monkeypatch: pytest.MonkeyP
             for i, word in enumerate(words) if word.startswith("--")}
     for name in set(ours) - {"model", "host", "port"}:
         assert flags[name] == ours[name], name
-
-
-def test_the_compose_file_starts_the_embedding_server_as_kenpin_does(
-    monkeypatch: pytest.MonkeyPatch, model: Path,
-) -> None:
-    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
-    service = compose["services"]["embed"]
-    assert service["profiles"] == ["embed"], "only where it is asked for"
-    flags = dict(word.removeprefix("--").partition("=")[::2] for word in service["command"])
-    words = command(plan(monkeypatch, model, GPU, 1, embed=True, name="embedder", share=0.15, port=8002))
-    ours = dict(zip((word.removeprefix("--") for word in words[3::2]), words[4::2], strict=True))
-    share = flags.pop("gpu-memory-utilization")
-    assert share == "${KENPIN_EMBED_SHARE:-0.15}" and ours.pop("gpu-memory-utilization") == "0.15"
-    for name in set(ours) - {"model", "host"}:
-        assert flags[name] == ours[name], name
-    assert set(flags) == set(ours) - {"host"}
-
-
-def test_an_embedding_server_gets_what_pictures_and_words_need(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
-    made = plan(monkeypatch, model, GPU, 4, embed=True, share=0.15)
-    words = command(made)
-    assert value(words, "--runner") == "pooling"
-    assert json.loads(value(words, "--limit-mm-per-prompt")) == {"image": 1, "video": 0}
-    assert json.loads(value(words, "--mm-processor-kwargs"))["size"]["longest_edge"] == 448**2
-    assert value(words, "--allowed-media-domains") == "none.invalid"
-    assert value(words, "--host") == "127.0.0.1"
-    assert value(words, "--max-model-len") == "4096"
-    assert value(words, "--gpu-memory-utilization") == "0.15"
-    assert not [word for word in words if "tool" in word or "structured" in word or "parallel" in word]
-    assert "secret" not in shown(words, variables(made, "secret"))
-    assert variables(made, "secret")["VLLM_API_KEY"] == "secret"
-    for wrong in ({"parser": "hermes"}, {"adapters": ("a=b",)}, {"host": "0.0.0.0"}):
-        with pytest.raises(BadInput):
-            plan(monkeypatch, model, GPU, 4, embed=True, **wrong)
-
-
-def test_a_clip_is_not_told_bounds_that_its_processor_does_not_know(
-    monkeypatch: pytest.MonkeyPatch, model: Path,
-) -> None:
-    (model / "config.json").write_text(json.dumps({
-        "model_type": "clip", "vision_config": {}, "text_config": {"max_position_embeddings": 77}}))
-    words = command(plan(monkeypatch, model, CPU, embed=True))
-    assert "--mm-processor-kwargs" not in words
-    assert value(words, "--max-model-len") == "77"
-    assert "--enforce-eager" in words
-    words = command(plan(monkeypatch, "openai/clip-vit-base-patch32", CPU, embed=True))
-    assert value(words, "--max-model-len") == "-1", "the server knows, and fits it to its memory"
 
 
 def test_only_the_proxy_is_reached_from_outside() -> None:

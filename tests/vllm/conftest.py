@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,17 @@ class Live:
     port: int
     out: list[Path] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    flags: tuple[str, ...] = ()
+    """More words for `kenpin serve`."""
+    key: str | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
     @property
     def log(self) -> Path:
@@ -56,7 +64,7 @@ class Live:
     def words(self) -> list[str]:
         """What is served, and how."""
         return [str(self.model), "--name", NAME, "--port", str(self.port), "--context", str(CONTEXT),
-                "--adapter", f"{ADAPTER}={self.model.with_name('adapter')}"]
+                "--adapter", f"{ADAPTER}={self.model.with_name('adapter')}", *self.flags]
 
     def start(self) -> None:
         """Run `kenpin serve` and wait until it says that the server is ready."""
@@ -64,7 +72,7 @@ class Live:
         self.out.append(said)
         words = [sys.executable, "-m", "kenpin.cli", "serve", *self.words]
         variables = {**os.environ, "KENPIN_HOME": str(self.home), "PYTHONPATH": str(HERE.parents[1]),
-                     "OMP_NUM_THREADS": "1"}
+                     "OMP_NUM_THREADS": "1"} | ({"KENPIN_VLLM_KEY": self.key} if self.key else {})
         with said.open("wb") as out:
             self.process = subprocess.Popen(words, stdout=out, stderr=out, env=variables)
         until = time.monotonic() + START
@@ -90,12 +98,12 @@ class Live:
 
     def settings(self, **more: Any) -> Settings:
         """Settings of an installation that asks this server."""
-        return Settings(**{"vllm_url": self.url, "planner": "vllm", "vllm_timeout": 300.0, **more})
+        return Settings(**{"vllm_url": self.url, "planner": "vllm", "vllm_timeout": 300.0, "vllm_key": self.key, **more})
 
     def post(self, path: str, **body: Any) -> Any:
         """One request beside the planner's own; `path` from the root."""
         reply = httpx.post(f"http://127.0.0.1:{self.port}{path}", json={"model": NAME, **body}, timeout=300.0,
-                           trust_env=False)
+                           trust_env=False, headers=self.headers)
         return reply.json() | {"status": reply.status_code}
 
     def tokens(self, messages: list[dict[str, Any]], **more: Any) -> int:
@@ -104,7 +112,8 @@ class Live:
 
     def metrics(self) -> dict[str, float]:
         """The server's own counters, summed over labels."""
-        text = httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=60.0, trust_env=False).text
+        text = httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=60.0, trust_env=False,
+                         headers=self.headers).text
         sums: dict[str, float] = {}
         for line in text.splitlines():
             if line and not line.startswith("#"):
@@ -297,19 +306,39 @@ def write_model(python: Path, script: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """The running server."""
-    home = server_home()
-    folder = tmp_path_factory.mktemp("live")
-    model = folder / "model"
-    write_model(home.python, "random_model.py", model)
-    server = Live(model=model, home=folder, port=free_port())
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of the Qwen3-VL architecture with random weights; an adapter lies beside it."""
+    model = tmp_path_factory.mktemp("live") / "model"
+    write_model(server_home().python, "random_model.py", model)
+    return model
+
+
+@contextmanager
+def running(model: Path, home: Path, flags: tuple[str, ...] = (), key: str | None = None) -> Iterator[Live]:
+    """A server on a free port, stopped at the end."""
+    server = Live(model=model, home=home, port=free_port(), flags=flags, key=key)
     try:
         server.start()
         yield server
     finally:
         if server.process and server.process.poll() is None:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def live(written: Path) -> Iterator[Live]:
+    """The running server."""
+    with running(written, written.parent) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def changing(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A second server, for the tests of one file, which loads adapters while it runs."""
+    home = tmp_path_factory.mktemp("changing")
+    with running(written, home, ("--adapters-while-running", "--adapter-room", "2", "--adapter-rank", "16"),
+                 "a-key-of-the-live-server") as server:
+        yield server
 
 
 @pytest.fixture

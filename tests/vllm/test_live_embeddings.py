@@ -215,10 +215,10 @@ def test_it_hangs_and_goes_on(pooling: Any, house: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def successor(pooling: Any, live: Any) -> Path:
+def successor(pooling: Any, written: Path) -> Path:
     """The planner's model as an embedding model: its tokenizer ends what it reads, as Qwen3-VL-Embedding's does."""
     folder = pooling.home / "qwen"
-    shutil.copytree(live.model, folder)
+    shutil.copytree(written, folder)
     file = folder / "tokenizer.json"
     words = json.loads(file.read_text())
     number = next(one["id"] for one in words["added_tokens"] if one["content"] == "<|endoftext|>")

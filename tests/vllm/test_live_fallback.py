@@ -51,7 +51,7 @@ def steer(patch: pytest.MonkeyPatch, script: Callable[[Any, Any, Any], tuple[str
 
 def test_a_dialogue_that_outgrows_the_context_in_words(live: Any, home: Path, double: Any,
                                                        monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice the context and more, by the server's own count; every turn is answered, and the trace keeps every word."""
+    """More than the context holds, by the server's own count; every turn is answered, and the trace keeps every word."""
     tools = double.catalogue()
     planner = vllm_planner(live.settings(vllm_pictures=3), double.offered(tools), "en")
     work = double.Bench(planner, tools=tools, limits=Limits(steps=20, seconds=1800))
@@ -69,7 +69,7 @@ def test_a_dialogue_that_outgrows_the_context_in_words(live: Any, home: Path, do
     assert [turn.say for turn in trace.turns] == words
     assert all([step.status for step in turn.steps] == ["ok"] for turn in trace.turns)
     used = [reply.response_metadata["token_usage"]["prompt_tokens"] for _, reply in heard]
-    assert live.tokens([{"role": "user", "content": text} for text in words]) > 2 * max(used) or max(used) < 24576
+    assert live.tokens([{"role": "user", "content": text} for text in words]) > 1.4 * 24576
     assert max(used) < 24576 and len(used) == 24
     refused = len(sent) - len(used)
     assert 1 <= refused <= 8, "cut in strides"
@@ -112,19 +112,18 @@ def test_it_restarts_between_two_requests_of_a_turn(live: Any, home: Path, doubl
     assert [step.status for step in turn.steps] == ["ok"]
 
 
-def engine(live: Any) -> int:
+def largest(live: Any) -> int:
     """The process of the server that holds the model: what a machine out of memory kills."""
     sizes = {pid: int(subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True,
                                      check=False).stdout or 0) for pid in live.parts()}
-    named = [pid for pid in sizes if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return named[0] if named else max(sizes, key=lambda pid: sizes[pid])
+    return max(sizes, key=lambda pid: sizes[pid])
 
 
 def kill_when_busy(live: Any) -> None:
     until = time.monotonic() + 120
     while live.metrics().get("vllm:num_requests_running", 0) < 1:
         assert time.monotonic() < until
-    os.kill(engine(live), signal.SIGKILL)
+    os.kill(largest(live), signal.SIGKILL)
 
 
 def test_its_engine_is_killed_and_another_planner_stands_in(live: Any, home: Path, double: Any, tmp_path: Path,

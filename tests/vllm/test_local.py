@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from agent.planners import hf_model
 from agent.planners.hf_local import InProcess, local_planner, ways_here
 from agent.planners.vllm_pictures import data_uri
 from agent.planners.vllm_schema import strict_tools
+from kenpin.adapters.keeping import sha256_of
 from kenpin.contracts.errors import FileRefused, KenpinError, Unavailable
 from kenpin.contracts.trace import Trace
 from kenpin.wiring import open_kenpin
@@ -61,6 +63,21 @@ def test_the_same_prompt_gives_the_same_reply(way: Any, home: Path) -> None:
 
 
 @small
+def test_two_sessions_at_once_get_what_each_gets_alone(way: Any, home: Path) -> None:
+    line = way.line()
+    bound = line.bound(line.served(), strict_tools(OFFERED, "per_mille"))
+    asked = [[shown(20)], [HumanMessage("Read the lettering.")]] * 2
+
+    def said(messages: Any) -> Any:
+        return line.ask(bound, messages).model_dump(exclude={"id"})
+
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(said, asked))
+    assert together == [said(messages) for messages in asked[:2]] * 2
+    assert together[0] != together[1]
+
+
+@small
 def test_it_is_loaded_once(way: Any, home: Path) -> None:
     assert hf_model.held(way.settings()) is hf_model.held(way.settings(vllm_pictures=2))
 
@@ -96,11 +113,12 @@ def test_the_command_line_prints_the_trace_and_nothing_else(way: Any, home: Path
 
 @untaught
 def test_an_adapter_speaks_differently_and_stands_in_the_trace(way: Any, home: Path, random_model: Path) -> None:
-    settings = way.settings(local_adapter=random_model.with_name("adapter"))
+    settings = way.settings(home=home, local_adapter=random_model.with_name("adapter"))
     plain = next_token(way.line(), shown(150))
     adapted = next_token(InProcess(settings), shown(150))
     assert not np.allclose(plain, adapted, atol=1e-2)
-    assert local_planner(settings, OFFERED).info.adapter == "adapter"
+    info = open_kenpin(settings, console=True).inspector().planner.info
+    assert (info.adapter, info.adapter_sha256) == ("adapter", sha256_of(random_model.with_name("adapter")))
     assert np.array_equal(next_token(way.line(), shown(150)), plain)
 
 

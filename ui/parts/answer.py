@@ -1,11 +1,11 @@
 """How a turn ended: verdict and rule, what it says, what it rests on, and what it does not know."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import streamlit as st
 
 from agent.reasons import explain, took_over
-from kenpin.contracts.trace import Answer, Fallback, Finding, Measure, PlannerInfo
+from kenpin.contracts.trace import Answer, Fallback, Finding, Measure, PlannerInfo, Step
 from kenpin.contracts.verdict import Verdict
 from ui.i18n import Texts
 from ui.parts.plain import cited, one_line, plain, step_link
@@ -41,16 +41,18 @@ def show_answer(answer: Answer, t: Texts, *, steps: Collection[int], key: str, r
             st.caption(":material/draw: " + t("answer.unsigned"))
 
 
-def show_stand_in(fallback: Fallback, planner: PlannerInfo, t: Texts, *, ended: bool = True) -> None:
+def show_stand_in(fallback: Fallback, planner: PlannerInfo, t: Texts, *, steps: Sequence[Step] = (),
+                  ended: bool = True) -> None:
     """That another planner than the one that was asked for has a turn in hand or answered it, and why.
 
     Args:
         fallback: Of the turn.
         planner: Which one took over.
         t: Words.
+        steps: Of the turn, so far.
         ended: Whether the turn has ended.
     """
-    words = plain(took_over(fallback, planner, t.lang, ended=ended))
+    words = plain(took_over(fallback, planner, t.lang, steps=steps, ended=ended))
     st.warning(f"{words}\n\n{plain(one_line(fallback.because, most=600))}", icon=":material/swap_horiz:")
 
 

@@ -16,6 +16,7 @@ from kenpin.contracts.review import (
 from kenpin.contracts.trace import Trace, proposer
 from kenpin.contracts.verdict import Verdict
 from ui.i18n import Texts
+from ui.parts.adapters import adapter_of
 from ui.parts.plain import plain, step_link
 from ui.parts.reviewed import change_words
 from ui.parts.signing import short_hash
@@ -87,7 +88,7 @@ def _rows(trace: Trace, t: Texts) -> list[tuple[str, str]]:
         (t("review.asker"), plain(trace.asker or "–")),
         (t("head.planner"), plain(f"{planner.backend} · {planner.model}")),
         (t("review.prompt"), plain(f"{planner.prompt} {(planner.prompt_sha256 or '')[:16]}".strip())),
-        (t("review.adapter"), plain(planner.adapter or "–")),
+        (t("review.adapter"), plain(adapter_of(planner))),
         (t("review.tools"), plain(", ".join(f"{name} {of}" for name, of in sorted(trace.tools.items())) or "–")),
         (t("material.criteria"), plain(" · ".join(filter(None, (
             criteria.source, criteria.product or "", criteria.revision or ""))) if criteria else "–")),

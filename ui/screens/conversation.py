@@ -8,6 +8,7 @@ from kenpin.reports.making import inspection_report
 from kenpin.security.uploads import Upload
 from ui.backend import installation, services
 from ui.i18n import Texts
+from ui.parts.adapters import adapter_of
 from ui.parts.answer import show_answer, show_stand_in
 from ui.parts.guide import guide
 from ui.parts.line import ask_line
@@ -79,7 +80,7 @@ def _head(session: Session, trace: Trace, t: Texts) -> None:
         info = trace.planner
         model = f" · {plain(one_line(info.model, most=48))}" if info.model else ""
         st.markdown(f":blue-badge[:material/memory: {t('head.planner')}: {t.known('planner', info.backend)}{model}]",
-                    help=t("head.planner_help", prompt=info.prompt, adapter=info.adapter or "–"), width="content")
+                    help=t("head.planner_help", prompt=info.prompt, adapter=adapter_of(info)), width="content")
         about = [f"{trace.created.astimezone():%Y-%m-%d %H:%M}", plain(trace.id)]
         about += [f"{t(key)} {plain(one_line(name, most=40))}"
                   for key, name in (("lot.lot", trace.lot), ("lot.part", trace.part)) if name]
@@ -121,8 +122,13 @@ def _turns(trace: Trace, t: Texts, *, without_last: bool) -> None:
 
 
 def _stand_in(trace: Trace, turn: Turn, t: Texts) -> None:
+    """Who answered a turn, if not the planner that the head of the page names."""
     if turn.fallback:
-        show_stand_in(turn.fallback, planner_of(trace, turn), t, ended=turn.answer is not None)
+        show_stand_in(turn.fallback, planner_of(trace, turn), t, steps=turn.steps,
+                      ended=turn.answer is not None)
+    elif turn.planner:
+        who = f"{t.raw_known('planner', turn.planner.backend)} · {one_line(turn.planner.model, most=48)}"
+        st.caption(t("turn.planner", who=who, adapter=adapter_of(turn.planner)))
 
 
 def _steps(turn: Turn, t: Texts, *, expanded: bool) -> None:

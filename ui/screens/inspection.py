@@ -100,7 +100,7 @@ def _open(session: Session, desk: Desk, seen: Dossier, actor: Actor, t: Texts, *
             st.caption(t("review.proposal"))
         for turn in trace.turns:
             if turn.answer is answer and turn.fallback:
-                show_stand_in(turn.fallback, planner_of(trace, turn), t)
+                show_stand_in(turn.fallback, planner_of(trace, turn), t, steps=turn.steps)
         show_answer(answer, t, steps=known, key="proposal", reviewed=True)
     if seen.state is State.OPEN:
         st.warning(t("review.open"), icon=":material/hourglass_empty:")
@@ -183,7 +183,8 @@ def _conversation(trace: Trace, t: Texts, known: set[int]) -> None:
             st.caption(f":material/person: {t('review.turn', n=n + 1)}{by}")
             st.text(turn.say)
             if turn.fallback and turn.answer is not judged:
-                show_stand_in(turn.fallback, planner_of(trace, turn), t, ended=turn.answer is not None)
+                show_stand_in(turn.fallback, planner_of(trace, turn), t, steps=turn.steps,
+                              ended=turn.answer is not None)
             if turn.answer and turn.answer is not judged:
                 show_answer(turn.answer, t, steps=known, key=str(n), reviewed=True)
             if turn.steps:
