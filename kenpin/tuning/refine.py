@@ -135,19 +135,21 @@ class Deck:
         self.rounds = 0
 
     def draw(self, tokens: int, made: Callable[[Drill], Piece]) -> tuple[int, list[Piece]]:
-        """A beginning, and as many drills behind it as so many tokens hold; those of like length lie together."""
+        """A beginning, and as many drills behind it as so many tokens hold.
+
+        They are mixed: those of like length are like calls, and a batch of one call teaches to make it always.
+        """
         if not self._left:
             self.rounds += 1
-            self._left = {begins: sorted(found, key=lambda drill: len(drill.piece.ids) + self._rng.random() * 60)
-                          for begins, found in self._by.items()}
+            self._left = {begins: self._rng.sample(found, len(found)) for begins, found in self._by.items()}
         begins = self._rng.choices(list(self._left), [len(found) for found in self._left.values()])[0]
-        found, rows = self._left[begins], [made(self._left[begins].pop(self._rng.randrange(len(self._left[begins]))))]
+        found = self._left[begins]
+        rows = [made(found.pop())]
         while found:
-            near = min(range(len(found)), key=lambda i: abs(len(found[i].piece.ids) - len(rows[0].ids)))
-            row = made(found[near])
+            row = made(found[-1])
             if max(len(row.ids), *(len(r.ids) for r in rows)) * (len(rows) + 1) > tokens:
                 break
-            found.pop(near)
+            found.pop()
             rows.append(row)
         if not found:
             del self._left[begins]
