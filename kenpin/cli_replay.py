@@ -1,12 +1,14 @@
 """`kenpin replay` and `kenpin rerun`: an inspection made again from its record, or run again."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kenpin.cli_shared import JsonOption, console, console_actor, services
-from kenpin.contracts.trace import Trace, planner_of
+
+if TYPE_CHECKING:
+    from kenpin.contracts.trace import Trace
 
 
 def replay(
@@ -80,8 +82,10 @@ def rerun(
         raise typer.Exit(1)
 
 
-def _by(trace: Trace) -> str:
+def _by(trace: "Trace") -> str:
     """The planners that answered the turns of an inspection, those that stood in for another marked as such."""
+    from kenpin.contracts.trace import planner_of
+
     told = [f"{info.backend} {info.model}{' (stood in)' if turn.fallback else ''}"
             for turn in trace.turns for info in [planner_of(trace, turn)]]
     return ", ".join(dict.fromkeys(told)) or f"{trace.planner.backend} {trace.planner.model}"

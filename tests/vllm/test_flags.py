@@ -58,7 +58,7 @@ def documented() -> list[list[str]]:
 def deployed() -> list[str]:
     """The compose file's, with its defaults."""
     compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
-    return [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", word) for word in compose["services"]["vllm"]["command"]]
+    return [re.sub(r"\$\{\w+:-([\w.]+)\}", r"\1", word) for word in compose["services"]["vllm"]["command"]]
 
 
 def test_every_flag_is_one_that_vllm_knows(parse: Any) -> None:
