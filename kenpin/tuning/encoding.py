@@ -10,7 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from agent.planners.hf_model import processor_of
 from kenpin.tuning.drawing import drawn
 
 START, SAID, END, PAD = "<|im_start|>", "assistant\n", "<|im_end|>", "<|image_pad|>"
@@ -38,6 +37,8 @@ class Encoder:
         try:
             self.processor: Any = AutoProcessor.from_pretrained(model)
         except ImportError:  # without torchvision, which only videos need
+            from agent.planners.hf_model import processor_of  # of Kenpin's own environment; a trainer's has torchvision
+
             kind = json.loads((model / "config.json").read_text(encoding="utf-8"))["model_type"]
             self.processor = processor_of(model, kind)
         self.tokenizer = self.processor.tokenizer
