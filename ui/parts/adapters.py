@@ -1,16 +1,15 @@
 """LoRA adapters of the model server: which are served, which one turns ask for, and what an administrator does."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 import streamlit as st
 
 from kenpin.adapter_service import AdapterRow, Adapters, AdapterService
-from kenpin.contracts.errors import KenpinError
 from kenpin.contracts.people import Actor
 from kenpin.contracts.trace import PlannerInfo
 from ui.backend import installation, services
 from ui.i18n import Texts
+from ui.parts.acting import do, say_done
 from ui.parts.plain import one_line, plain
 from ui.parts.uploads import say_error
 
@@ -31,8 +30,7 @@ def adapter_of(info: PlannerInfo) -> str:
 
 def show_adapters(actor: Actor, t: Texts) -> None:
     """The server, every adapter in a line of its own, and a form to load another."""
-    if done := st.session_state.pop(DONE, None):
-        st.success(plain(done), icon=":material/check:")
+    say_done(DONE)
     found = _service().all(actor)
     st.markdown(t("adapters.server", url=found.url, model=found.model or "–"))
     if installation().settings.planner != "vllm":
@@ -60,7 +58,7 @@ def _base(actor: Actor, found: Adapters, t: Texts) -> None:
         if found.fixed is None and used is None:
             state.markdown(f":blue-badge[{t('adapters.asked')}]")
         if used is not None and use.button(t("adapters.back"), key="adapter-back", width="stretch"):
-            _do(lambda: _service().use(actor, None), t.raw("adapters.was_put_back", name=used))
+            do(lambda: _service().use(actor, None), t.raw("adapters.was_put_back", name=used), DONE)
 
 
 def _line(actor: Actor, found: Adapters, row: AdapterRow, t: Texts) -> None:
@@ -78,10 +76,10 @@ def _line(actor: Actor, found: Adapters, row: AdapterRow, t: Texts) -> None:
         if row.sha256 is None:
             return
         if not row.in_use and use.button(t("adapters.use"), key=f"adapter-use-{row.name}", width="stretch"):
-            _do(lambda: _service().use(actor, row.name), t.raw("adapters.was_put_in_use", name=row.name))
+            do(lambda: _service().use(actor, row.name), t.raw("adapters.was_put_in_use", name=row.name), DONE)
         if unload.button(t("adapters.unload"), key=f"adapter-unload-{row.name}", width="stretch", disabled=row.in_use,
                          help=t("adapters.unload_help") if row.in_use else None):
-            _do(lambda: _service().unload(actor, row.name), t.raw("adapters.was_unloaded", name=row.name))
+            do(lambda: _service().unload(actor, row.name), t.raw("adapters.was_unloaded", name=row.name), DONE)
 
 
 def _form(actor: Actor, found: Adapters, t: Texts) -> None:
@@ -96,18 +94,7 @@ def _form(actor: Actor, found: Adapters, t: Texts) -> None:
                                 help=t("adapters.as_help"))
         if st.form_submit_button(t("adapters.load"), type="primary", disabled=not found.offered) and folder:
             named = name.strip() or folder
-            _do(lambda: _service().load(actor, named, folder=folder), t.raw("adapters.was_loaded", name=named))
-
-
-def _do(act: Callable[[], object], done: str) -> None:
-    """Do it and run the page again with one line about it; what is refused is said where it was asked for."""
-    try:
-        act()
-    except KenpinError as exc:
-        say_error(str(exc))
-        return
-    st.session_state[DONE] = done
-    st.rerun()
+            do(lambda: _service().load(actor, named, folder=folder), t.raw("adapters.was_loaded", name=named), DONE)
 
 
 def _service() -> AdapterService:

@@ -1,16 +1,13 @@
 """The accounts of an installation, and what an administrator does with them."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
-from kenpin.contracts.errors import KenpinError
 from kenpin.contracts.people import Actor, Role
 from kenpin.security.accounts import Account, Accounts
 from ui.backend import installation
 from ui.i18n import Texts
+from ui.parts.acting import do, say_done
 from ui.parts.plain import plain
-from ui.parts.uploads import say_error
 
 MANY = 15
 """Accounts from which on a field to look for one is shown."""
@@ -21,8 +18,7 @@ DONE = "kenpin-admin-done"
 
 def show_people(actor: Actor, t: Texts) -> None:
     """Every account in a line of its own, and a form for a new one."""
-    if done := st.session_state.pop(DONE, None):
-        st.success(plain(done), icon=":material/check:")
+    say_done(DONE)
     found = _accounts().all(actor)
     with st.popover(t("people.add"), icon=":material/person_add:"):
         _new(actor, t)
@@ -59,22 +55,22 @@ def _change(actor: Actor, account: Account, t: Texts) -> None:
     with st.form(f"roles-{name}", border=False):
         roles = _roles_field(t, f"roles-field-{name}", sorted(account.roles))
         if st.form_submit_button(t("people.set_roles"), width="stretch"):
-            _do(lambda: _accounts().set_roles(actor, name, roles), t("people.roles_set", name=name))
+            do(lambda: _accounts().set_roles(actor, name, roles), t("people.roles_set", name=name), DONE)
     with st.form(f"password-{name}", border=False, clear_on_submit=True):
         password = st.text_input(t("person.new"), type="password", autocomplete="new-password",
                                  help=t("person.new_help"), key=f"password-field-{name}")
         if st.form_submit_button(t("people.set_password"), width="stretch"):
-            _do(lambda: _accounts().set_password(actor, name, password), t("people.password_set", name=name))
+            do(lambda: _accounts().set_password(actor, name, password), t("people.password_set", name=name), DONE)
     with st.container(horizontal=True):
         if account.locked_until and st.button(t("people.unlock"), key=f"unlock-{name}", icon=":material/lock_open:"):
-            _do(lambda: _accounts().unlock(actor, name), t("people.unlocked", name=name))
+            do(lambda: _accounts().unlock(actor, name), t("people.unlocked", name=name), DONE)
         if account.sessions and st.button(t("people.end"), key=f"end-{name}", icon=":material/logout:"):
-            _do(lambda: _accounts().end_sessions(actor, name), t("people.ended", name=name))
+            do(lambda: _accounts().end_sessions(actor, name), t("people.ended", name=name), DONE)
         if account.active:
             if st.button(t("people.disable"), key=f"disable-{name}", icon=":material/block:"):
-                _do(lambda: _accounts().disable(actor, name), t("people.was_disabled", name=name))
+                do(lambda: _accounts().disable(actor, name), t("people.was_disabled", name=name), DONE)
         elif st.button(t("people.enable"), key=f"enable-{name}", icon=":material/check_circle:"):
-            _do(lambda: _accounts().enable(actor, name), t("people.enabled", name=name))
+            do(lambda: _accounts().enable(actor, name), t("people.enabled", name=name), DONE)
 
 
 def _new(actor: Actor, t: Texts) -> None:
@@ -88,25 +84,14 @@ def _new(actor: Actor, t: Texts) -> None:
         subject = st.text_input(t("people.subject"), key="new-subject")
         if st.form_submit_button(t("people.make"), type="primary", width="stretch"):
             oidc = (issuer, subject) if issuer.strip() or subject.strip() else None
-            _do(lambda: _accounts().add(actor, name, roles=roles, printed_name=printed, password=password or None,
-                                        oidc=oidc), t("people.made", name=name.strip()))
+            do(lambda: _accounts().add(actor, name, roles=roles, printed_name=printed, password=password or None,
+                                       oidc=oidc), t("people.made", name=name.strip()), DONE)
 
 
 def _roles_field(t: Texts, key: str, chosen: list[Role]) -> list[Role]:
     taken = st.multiselect(t("people.roles"), list(Role), default=chosen, key=f"{key}-{t.lang}",
                            format_func=lambda role: t.known("role", role), placeholder=t.raw("people.choose"))
     return [Role(role) for role in taken]
-
-
-def _do(act: Callable[[], object], done: str) -> None:
-    """Do it and run the page again with one line about it; what is refused is said where it was asked for."""
-    try:
-        act()
-    except KenpinError as exc:
-        say_error(str(exc))
-        return
-    st.session_state[DONE] = done
-    st.rerun()
 
 
 def _accounts() -> Accounts:
