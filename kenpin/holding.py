@@ -17,14 +17,21 @@ AGAIN = 0.2
 """Seconds between two tries."""
 
 
+class _Held:
+    """Who holds an inspection, and how often."""
+
+    def __init__(self, thread: int) -> None:
+        self.thread, self.depth = thread, 1
+
+
 class Holds:
     """One lock an inspection. Checkpoints lie on one machine, and so does the lock file; a killed process lets go."""
 
     def __init__(self, file: Path, *, patience: float = PATIENCE) -> None:
         self._file, self._patience = file, patience
-        self._locks: dict[str, threading.RLock] = {}
-        self._depth: dict[str, int] = {}
-        self._guard = threading.Lock()
+        self._held: dict[str, _Held] = {}
+        # Entered again where the collector lets go, amid this very code, of a turn that was left without an end.
+        self._guard = threading.RLock()
         self._descriptor: tuple[int, int] | None = None
 
     @contextmanager
@@ -59,23 +66,25 @@ class Holds:
                 self._let_go(inspection)
 
     def _taken(self, inspection: str) -> bool:
+        me = threading.get_ident()
         with self._guard:
-            lock = self._locks.setdefault(inspection, threading.RLock())
-        if not lock.acquire(blocking=False):
-            return False
-        depth = self._depth.get(inspection, 0)
-        if depth == 0 and not self._locked(inspection):
-            lock.release()
-            return False
-        self._depth[inspection] = depth + 1
+            held = self._held.get(inspection)
+            if held is not None and held.thread == me:
+                held.depth += 1
+                return True
+            if held is not None or not self._locked(inspection):
+                return False
+            self._held[inspection] = _Held(me)
         return True
 
     def _let_go(self, inspection: str) -> None:
-        self._depth[inspection] -= 1
-        if self._depth[inspection] == 0:
-            del self._depth[inspection]
-            fcntl.lockf(self._open(), fcntl.LOCK_UN, 1, _byte(inspection))
-        self._locks[inspection].release()
+        """Undo one `_taken`. Any thread may: a turn that was left without an end is let go by the collector's."""
+        with self._guard:
+            held = self._held[inspection]
+            held.depth -= 1
+            if held.depth == 0:
+                del self._held[inspection]
+                fcntl.lockf(self._open(), fcntl.LOCK_UN, 1, _byte(inspection))
 
     def _locked(self, inspection: str) -> bool:
         """Lock one byte of the file, which stands for the inspection."""

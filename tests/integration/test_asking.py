@@ -290,6 +290,34 @@ def test_a_thread_waits_for_another_and_gives_up_in_words(tmp_path: Path) -> Non
     assert outcome[0].startswith("this inspection is running elsewhere") and waited
 
 
+def test_a_turn_that_was_left_without_an_end_is_let_go_by_whichever_thread_collects_it(tmp_path: Path) -> None:
+    import threading
+
+    holds = Holds(tmp_path / "lock", patience=0.3)
+
+    def turn() -> Any:
+        with holds.hold("one"):
+            yield
+
+    begun = [turn()]
+    next(begun[0])
+    collector = threading.Thread(target=begun.clear)
+    collector.start()
+    collector.join()
+    outcome: list[bool] = []
+
+    def other() -> None:
+        with holds.hold_if_free("one") as free:
+            outcome.append(free)
+
+    after = threading.Thread(target=other)
+    after.start()
+    after.join()
+    assert outcome == [True]
+    with holds.hold("one"):
+        pass
+
+
 def test_products_and_cases_are_changed_by_those_who_may_and_on_record(services: Services, house: ModuleType) -> None:
     from kenpin.security.uploads import Upload
 
