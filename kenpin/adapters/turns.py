@@ -19,7 +19,8 @@ class Turns:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._guard = threading.Lock()
+        # Entered again where the collector lets go, amid this very code, of a turn that was left without an end.
+        self._guard = threading.RLock()
         self._turns: dict[str, int] = {}
         self._leaving: set[str] = set()
         self._descriptor: tuple[int, int] | None = None
