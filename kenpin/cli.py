@@ -33,15 +33,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Kenpin (検品): ask about a picture of a part; get an answer with every step and its evidence.",
 )
-app.add_typer(cases_app, name="cases")
-app.add_typer(products_app, name="products")
-app.add_typer(camera_app, name="camera")
-app.add_typer(keys_app, name="keys")
-app.add_typer(users_app, name="users")
-app.add_typer(retention_app, name="retention")
-app.add_typer(audit_app, name="audit")
-app.add_typer(tune_app, name="tune")
-app.add_typer(adapters_app, name="adapters")
+for name, group in {
+    "cases": cases_app, "products": products_app, "camera": camera_app, "keys": keys_app, "users": users_app,
+    "retention": retention_app, "audit": audit_app, "tune": tune_app, "adapters": adapters_app,
+}.items():  # fmt: skip
+    app.add_typer(group, name=name)
 app.command("report")(write_a_report)
 app.command("replay")(replay)
 app.command("rerun")(rerun)
