@@ -97,6 +97,11 @@ class Settings(BaseSettings):
     embed_timeout: float = Field(default=20.0, gt=0)
     """Seconds that the embedding server gets for a request."""
 
+    @property
+    def names_vllm(self) -> bool:
+        """Whether a server was named: as the planner, or by an address of its own. No other is asked."""
+        return self.planner == "vllm" or self.vllm_url != type(self).model_fields["vllm_url"].default
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from kenpin.adapter_service import AdapterService
 from kenpin.config import Settings
 from kenpin.contracts.people import Actor, Role
 from kenpin.contracts.trace import PlannerInfo, Turn
@@ -144,6 +145,17 @@ def test_a_server_that_lost_it_and_a_name_in_the_settings(scripted: ModuleType, 
     furnished(scripted, monkeypatch, tmp_path / "third", vllm_url="http://127.0.0.1:9/v1")
     app = opened("ja")
     assert any("サーバーが応答しません" in e.value for e in app.error)
+
+
+def test_no_server_is_asked_where_none_was_named(scripted: ModuleType, tmp_path: Path,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    furnished(scripted, monkeypatch, tmp_path / "plain")
+    asked: list[Actor] = []
+    monkeypatch.setattr(AdapterService, "all", lambda self, actor: asked.append(actor))
+    app = opened()
+    assert texts_of("en")("adapters.not_asked", planner="Embedded") in text(app)
+    assert not app.error
+    assert not asked
 
 
 def test_the_record_names_the_adapter_with_its_hash(house: Any) -> None:

@@ -31,11 +31,13 @@ def adapter_of(info: PlannerInfo) -> str:
 def show_adapters(actor: Actor, t: Texts) -> None:
     """The server, every adapter in a line of its own, and a form to load another."""
     say_done(DONE)
+    settings = installation().settings
+    if settings.planner != "vllm":
+        st.info(t("adapters.not_asked", planner=t.raw_known("planner", settings.planner)), icon=":material/info:")
+        if not settings.names_vllm:
+            return
     found = _service().all(actor)
     st.markdown(t("adapters.server", url=found.url, model=found.model or "–"))
-    if installation().settings.planner != "vllm":
-        st.info(t("adapters.not_asked", planner=t.raw_known("planner", installation().settings.planner)),
-                icon=":material/info:")
     if found.problem:
         say_error(found.problem)
     if found.fixed:
