@@ -81,12 +81,13 @@ class Site:
     def url(self) -> str:
         return f"https://{NAME}:{self.https}"
 
-    def client(self, **more: Any) -> httpx.Client:
-        """Trusts the site's certificate and nothing else, and finds its name on this machine."""
+    def client(self, *, sender: str | None = None, **more: Any) -> httpx.Client:
+        """Trusts the site's certificate and nothing else, and finds its name on this machine; `sender` is another of
+        this machine's addresses, for what the proxy counts by address."""
         import ssl
 
         trusted = ssl.create_default_context(cafile=str(self.folder / "tls" / "fullchain.pem"))
-        return httpx.Client(transport=Here(verify=trusted), base_url=self.url, trust_env=False, timeout=60, **more)
+        return httpx.Client(transport=Here(verify=trusted, local_address=sender), base_url=self.url, trust_env=False, timeout=60, **more)
 
 
 class Here(httpx.HTTPTransport):
