@@ -27,8 +27,9 @@ RATE = 6e-4
 WARM = 0.02
 LEAST = 0.05
 """Share of the rate that is left at the end."""
-ASKED = 2
-"""How often a drill that ends in a question or a refusal is drawn for each of the others."""
+ASKED = 1
+"""How often a drill that ends in a question or a refusal is drawn for each of the others. A run with 2, and with
+batches of like calls, came to ask or refuse at nearly everything."""
 TOKENS = 640
 """Of the longest drill."""
 
