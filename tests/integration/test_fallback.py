@@ -1,11 +1,8 @@
 """The planner that stands in where the one that was asked for is gone: configured, told, and never silent."""
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,19 +18,8 @@ from kenpin.contracts.errors import MissingExtra, Unavailable
 from kenpin.contracts.trace import Trace, maker, planner_of, proposer, trace_sha256
 from kenpin.services import Services
 from kenpin.wiring import open_kenpin
+from tests.doubles import load
 from tools.catalog import CATALOG, OFFERED
-
-
-def load(name: str) -> ModuleType:
-    """A double from its file; tests are no packages."""
-    key = f"kenpin_tests_{name}"
-    if key not in sys.modules:
-        spec = importlib.util.spec_from_file_location(key, Path(__file__).parents[1] / f"{name}.py")
-        assert spec and spec.loader
-        sys.modules[key] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[key])
-    return sys.modules[key]
-
 
 fake, double = load("fake_openai"), load("inspection_double")
 called, serving, status = fake.called, fake.serving, fake.status

@@ -1,11 +1,8 @@
 """Calls that a model should not have made: each is handed back, with a cap that ends in `uncertain`. None ends in
 `ok`."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,18 +11,7 @@ from agent.planners.vllm_server import vllm_planner
 from agent.policy import Limits
 from kenpin.config import Settings
 from kenpin.contracts.trace import Answer, Step
-
-
-def load(name: str) -> ModuleType:
-    """A double from its file; tests are no packages."""
-    key = f"kenpin_tests_{name}"
-    if key not in sys.modules:
-        spec = importlib.util.spec_from_file_location(key, Path(__file__).parents[1] / f"{name}.py")
-        assert spec and spec.loader
-        sys.modules[key] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[key])
-    return sys.modules[key]
-
+from tests.doubles import load
 
 fake, double = load("fake_openai"), load("inspection_double")
 called, said, serving = fake.called, fake.said, fake.serving

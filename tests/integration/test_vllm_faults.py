@@ -1,12 +1,9 @@
 """What goes wrong between the planner and its server: each fault ends in a retry that works, in `uncertain`, or in one
 clear line with the turn kept. None ends in `ok`."""
 
-import importlib.util
 import json
-import sys
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,18 +14,7 @@ from agent.policy import Limits
 from kenpin.config import Settings
 from kenpin.contracts.errors import StoreError, Unavailable
 from kenpin.contracts.trace import Answer, Step
-
-
-def load(name: str) -> ModuleType:
-    """A double from its file; tests are no packages."""
-    key = f"kenpin_tests_{name}"
-    if key not in sys.modules:
-        spec = importlib.util.spec_from_file_location(key, Path(__file__).parents[1] / f"{name}.py")
-        assert spec and spec.loader
-        sys.modules[key] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[key])
-    return sys.modules[key]
-
+from tests.doubles import load
 
 fake, double = load("fake_openai"), load("inspection_double")
 called, serving, status = fake.called, fake.serving, fake.status

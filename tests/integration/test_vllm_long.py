@@ -1,13 +1,11 @@
 """Dialogues that outgrow the context of their server, in words as well as in pictures: they go on, the trace keeps all,
 and the beginning of the prompt changes seldom. The server counts as vLLM does and refuses in its words."""
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,18 +15,7 @@ from agent.planners.vllm_server import vllm_planner
 from agent.policy import Limits
 from kenpin.config import Settings
 from kenpin.contracts.errors import Unavailable
-
-
-def load(name: str) -> ModuleType:
-    """A double from its file; tests are no packages."""
-    key = f"kenpin_tests_{name}"
-    if key not in sys.modules:
-        spec = importlib.util.spec_from_file_location(key, Path(__file__).parents[1] / f"{name}.py")
-        assert spec and spec.loader
-        sys.modules[key] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[key])
-    return sys.modules[key]
-
+from tests.doubles import load
 
 fake, double = load("fake_openai"), load("inspection_double")
 called, serving, status = fake.called, fake.serving, fake.status

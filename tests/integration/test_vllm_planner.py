@@ -1,15 +1,12 @@
 """The vLLM planner through the whole loop, against a scripted server on loopback."""
 
 import base64
-import importlib.util
 import json
 import re
 import socket
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
@@ -27,18 +24,7 @@ from agent.prompting import ENV, read
 from kenpin.config import Settings
 from kenpin.contracts.errors import Unavailable
 from kenpin.contracts.verdict import Criteria, Criterion, Op
-
-
-def load(name: str) -> ModuleType:
-    """A double from its file; tests are no packages."""
-    key = f"kenpin_tests_{name}"
-    if key not in sys.modules:
-        spec = importlib.util.spec_from_file_location(key, Path(__file__).parents[1] / f"{name}.py")
-        assert spec and spec.loader
-        sys.modules[key] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[key])
-    return sys.modules[key]
-
+from tests.doubles import load
 
 fake, double = load("fake_openai"), load("inspection_double")
 called, said, serving = fake.called, fake.said, fake.serving

@@ -1,12 +1,9 @@
 """The start-up probe against servers that see, see only in part, or do not see at all."""
 
 import base64
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cv2
@@ -19,18 +16,7 @@ from agent.planners.vllm_server import asking_planner
 from agent.planners.vllm_ways import Ways, keep, recalled
 from kenpin.config import Settings
 from kenpin.contracts.errors import Unavailable
-
-
-def load(name: str) -> ModuleType:
-    """A double from its file; tests are no packages."""
-    key = f"kenpin_tests_{name}"
-    if key not in sys.modules:
-        spec = importlib.util.spec_from_file_location(key, Path(__file__).parents[1] / f"{name}.py")
-        assert spec and spec.loader
-        sys.modules[key] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[key])
-    return sys.modules[key]
-
+from tests.doubles import load
 
 fake = load("fake_openai")
 called, said, serving, status = fake.called, fake.said, fake.serving, fake.status
